@@ -1,0 +1,56 @@
+package victim
+
+// Policy is what a profile and the configuration say about victims.
+type Policy struct {
+	// Bands are the lower ends of the classes of oom_score_adj in falling
+	// order: with {900, 0} a process at 950 is of class 0 and goes first, one
+	// at 0 to 899 is of class 1, one below 0 of class 2. Empty means that every
+	// value is a class of its own, as Android has it.
+	Bands []int16
+
+	// MinGain is the least a kill must give back for its class to count, in
+	// bytes: below it a process ranks behind all that reach it.
+	MinGain uint64
+
+	// Never are task names that no ranking chooses, compared whole.
+	Never []string
+}
+
+// Query is what a verdict asks of a ranking.
+type Query struct {
+	// MinAdj is the lowest oom_score_adj that may die.
+	MinAdj int16
+	// CountFile is true when the file cache thrashes: the mapped file pages of
+	// a victim then count as its gain, for they are what is fought over.
+	CountFile bool
+}
+
+// Class gives the class of an oom_score_adj: 0 goes first.
+func (p *Policy) Class(adj int16) int {
+	if len(p.Bands) == 0 {
+		return 1000 - int(adj)
+	}
+	for i, low := range p.Bands {
+		if adj >= low {
+			return i
+		}
+	}
+	return len(p.Bands)
+}
+
+// Gain gives what a kill of p is expected to give back, in bytes, by phase
+// two's figures; of a process that has none of them, phase one's upper bound.
+func (q *Query) Gain(p *Process) uint64 {
+	if !p.Is(Detailed) {
+		return q.bound(p)
+	}
+	gain := p.RssAnon + p.RssShmem + p.Swap
+	if q.CountFile {
+		gain += p.RssFile
+	}
+	return gain
+}
+
+// bound is never below Gain of the same process: resident pages hold anonymous,
+// shmem and file pages alike.
+func (q *Query) bound(p *Process) uint64 { return p.RSS + p.SwapHint }

@@ -1,0 +1,75 @@
+package victim
+
+// Flag is a fact about a process that a ranking needs.
+type Flag uint32
+
+// The facts of a process. Detailed is set by phase two.
+const (
+	Kernel          Flag = 1 << iota // a kernel thread: no memory of its own
+	Zombie                           // dead, waiting to be reaped, no living thread
+	Own                              // the daemon itself or one of its ancestors
+	Detailed                         // the fields of phase two are filled
+	Dying                            // a fatal signal is on its way, or PF_EXITING
+	Vanished                         // gone between the phases
+	CoreDumping                      // status says CoreDumping: 1
+	Traced                           // TracerPid is not 0
+	Registered                       // a client registered it
+	InitOfNS                         // PID 1 of a pid namespace
+	Unkillable                       // the kernel refuses the daemon's signals to it
+	Stuck                            // an earlier kill of it timed out
+	Uninterruptible                  // state D
+)
+
+// CommSize is the length of the kernel's task name with room for its end
+// (TASK_COMM_LEN); kernel threads may show longer names, which are cut.
+const CommSize = 16
+
+// Process is one thread group, as /proc/PID shows it. Sizes are bytes. Phase
+// one fills PID, Adj, RSS and Shared of every process (statm, oom_score_adj);
+// phase two fills the rest for the few that can still win (stat, status,
+// cgroup, cmdline).
+type Process struct {
+	PID  int32
+	Adj  int16 // oom_score_adj, -1000 to 1000
+	Flag Flag
+	RSS  uint64 // resident pages of statm times the page size
+
+	// Shared is statm's file and shmem part of RSS.
+	Shared uint64
+
+	// SwapHint is phase one's estimate of what is swapped out, from
+	// oom_score, never below the truth; 0 when no swap is in use.
+	SwapHint uint64
+
+	PPID        int32
+	UID         uint32
+	Threads     int32
+	StartTime   uint64 // clock ticks since boot, field 22 of stat: with PID, the identity
+	RssAnon     uint64 // status
+	RssFile     uint64 // status
+	RssShmem    uint64 // status
+	Swap        uint64 // VmSwap of status
+	Locked      uint64 // VmLck of status
+	Huge        uint64 // HugetlbPages of status
+	PageTable   uint64 // VmPTE of status
+	Growth      uint64 // grown in this episode, 0 when unknown
+	MajorFaults uint64 // majflt of stat, since its start
+
+	CommLen uint8
+	Comm    [CommSize]byte // raw bytes, never trusted to be UTF-8
+
+	// Texts of phase two, each a slice of a buffer that lives as long as the
+	// table: the cgroup path and the command line with NULs as the kernel gives it.
+	Cgroup, Cmdline []byte
+}
+
+// Name gives the task name; it allocates.
+func (p *Process) Name() string { return string(p.Comm[:p.CommLen]) }
+
+// SetName stores a task name, cut to what fits.
+func (p *Process) SetName(name []byte) {
+	p.CommLen = uint8(copy(p.Comm[:], name))
+}
+
+// Is reports whether all facts of f hold.
+func (p *Process) Is(f Flag) bool { return p.Flag&f == f }
