@@ -49,7 +49,7 @@ func (pol *Policy) Excluded(q *Query, p *Process) Exclusion {
 		return IsGone
 	case p.Is(Dying):
 		return IsDying
-	case p.Is(Stuck):
+	case q.Shun.Has(p):
 		return IsStuck
 	case p.Adj < q.MinAdj:
 		return IsBelowMinAdj

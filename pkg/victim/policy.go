@@ -23,6 +23,34 @@ type Query struct {
 	// CountFile is true when the file cache thrashes: the mapped file pages of
 	// a victim then count as its gain, for they are what is fought over.
 	CountFile bool
+	// Shun are victims whose kill timed out: they are not chosen again.
+	Shun Shunned
+}
+
+// Shunned is a small set of identities; the newest push out the oldest.
+type Shunned [8]Identity
+
+// Identity is a process that a reused pid can not be mistaken for.
+type Identity struct {
+	PID       int32
+	StartTime uint64 // clock ticks since boot, field 22 of stat
+}
+
+// Add puts id in front.
+func (s *Shunned) Add(id Identity) {
+	copy(s[1:], s[:len(s)-1])
+	s[0] = id
+}
+
+// Has tells whether p, known by phase two, is in the set. Phase one knows no
+// start time, and without one nobody is recognised.
+func (s *Shunned) Has(p *Process) bool {
+	for i := range s {
+		if s[i].PID == p.PID && s[i].StartTime == p.StartTime && p.PID != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Class gives the class of an oom_score_adj: 0 goes first.

@@ -16,7 +16,6 @@ const (
 	Registered                       // a client registered it
 	InitOfNS                         // PID 1 of a pid namespace
 	Unkillable                       // the kernel refuses the daemon's signals to it
-	Stuck                            // an earlier kill of it timed out
 	Uninterruptible                  // state D
 )
 
@@ -70,6 +69,9 @@ func (p *Process) Name() string { return string(p.Comm[:p.CommLen]) }
 func (p *Process) SetName(name []byte) {
 	p.CommLen = uint8(copy(p.Comm[:], name))
 }
+
+// Identity gives what identifies p, whole only after phase two.
+func (p *Process) Identity() Identity { return Identity{p.PID, p.StartTime} }
 
 // Is reports whether all facts of f hold.
 func (p *Process) Is(f Flag) bool { return p.Flag&f == f }

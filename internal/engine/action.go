@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// Do is what an action asks for.
+type Do uint8
+
+// The actions. Sample, List and Kill are answered by an input of their own
+// before anything else is handed in; the deadline of a Wait holds until it
+// passes or another Wait or a Rest replaces it.
+const (
+	Sample  Do = iota // read memory, and the watermarks too if Watermarks
+	List              // read the processes for Query
+	Kill              // kill Victim for Reason
+	Abandon           // stop waiting for the victim
+	Wait              // hand in Elapsed at Until, or before it what happens; Until 0 has no deadline
+	Rest              // arm every source and wait for the kernel alone
+)
+
+var doText = [...]string{"sample", "list", "kill", "abandon", "wait", "rest"}
+
+func (d Do) String() string { return doText[d] }
+
+// Action is one thing that the loop must do, in the order given.
+type Action struct {
+	Do         Do
+	Watermarks bool          // Sample
+	Query      victim.Query  // List
+	SwapInUse  bool          // List
+	Index      int           // Kill: the victim's place in the candidates
+	Until      time.Duration // Wait: CLOCK_MONOTONIC
+}
+
+// Note is a thing worth telling that is no action.
+type Note uint8
+
+// The notes of an Output.
+const (
+	NoNote      Note = iota
+	Nobody           // a verdict acts, but nobody qualifies
+	KillFailed       // the signal could not be sent: Outcome says why
+	KillDone         // the victim's pidfd is ready: Outcome
+	KillTimeout      // the victim's deadline passed: Outcome
+	KernelKill       // the kernel's own OOM killer was quicker
+	Blind            // memory could not be read
+)
+
+var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind"}
+
+func (n Note) String() string { return noteText[n] }
+
+// Output is what a Step decided and why. It points into the State and is valid
+// until the next Step.
+type Output struct {
+	Actions []Action
+	Verdict *pressure.Verdict // after Sampled
+	Ranking *victim.Ranking   // after Listed
+	Note    Note
+	Outcome *Outcome // with KillFailed, KillDone and KillTimeout
+}
+
+// Outcome is how one kill went. Times are CLOCK_MONOTONIC, 0 for what did not
+// happen; error numbers are the kernel's.
+type Outcome struct {
+	ID      uint64 // counts kills since start, from 1
+	Victim  victim.Process
+	Verdict pressure.Verdict
+	Gain    uint64 // bytes expected back
+
+	WokenAt, VerdictAt, ChosenAt, SignalledAt, ReapedAt, ExitedAt time.Duration
+
+	SignalErrno, ReapErrno int32
+	SignalTook, ReapTook   time.Duration
+	Reaped                 bool   // process_mrelease answered
+	AvailableBefore        uint64 // at the verdict, bytes
+	AvailableAfter         uint64 // at the first sample after the exit, bytes; 0 when none was taken
+	TimedOut               bool
+}
+
+// Freed gives how much more memory was available after the kill than before,
+// in bytes; others allocate and free meanwhile.
+func (o *Outcome) Freed() int64 {
+	if o.AvailableAfter == 0 {
+		return 0
+	}
+	return int64(o.AvailableAfter) - int64(o.AvailableBefore)
+}

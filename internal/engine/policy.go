@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// Policy is all numbers of one domain.
+type Policy struct {
+	Pressure pressure.Policy
+	Victim   victim.Policy
+
+	// Window is how long after a wake memory is looked at again and again;
+	// Poll is the pause between looks, PollUrgent the one while swap is low or
+	// after a kill.
+	Window, Poll, PollUrgent time.Duration
+
+	// PollSlow is the longest pause of a watch: while kswapd is awake past the
+	// window, or while sampling because triggers are not to be had.
+	PollSlow time.Duration
+
+	// FillRate is the fastest rate in bytes a second at which memory is
+	// expected to be filled: the distance to the floor over it is the pause of
+	// a watch. 0 keeps Android's fixed pauses and ends a watch with its window.
+	FillRate uint64
+
+	// KillTimeout is how long a victim may take to be gone before the next may
+	// be chosen; 0 waits for ever.
+	KillTimeout time.Duration
+
+	// WatermarkRefresh is how old zoneinfo's marks may grow.
+	WatermarkRefresh time.Duration
+
+	// Sampling is true where no PSI trigger could be armed: the engine then
+	// never rests, and looks at a pause set by the distance to the floor.
+	Sampling bool
+}
+
+// Linux gives the defaults of the linux profile.
+func Linux() Policy {
+	return Policy{
+		Pressure: pressure.Linux(),
+		Victim:   victim.Policy{Bands: []int16{900, 0}, MinGain: 10 << 20},
+		Window:   time.Second, Poll: 100 * time.Millisecond, PollUrgent: 10 * time.Millisecond,
+		PollSlow: time.Second, FillRate: 4 << 30,
+		KillTimeout:      2 * time.Second,
+		WatermarkRefresh: time.Minute,
+	}
+}
+
+// Android gives the defaults of the android profile.
+func Android() Policy {
+	p := Linux()
+	p.Pressure = pressure.Android()
+	p.Victim = victim.Policy{}
+	p.FillRate = 0
+	p.KillTimeout = 100 * time.Millisecond
+	return p
+}
+
+// Embedded gives the defaults for a small board: like linux, with quicker
+// looks and low-RAM thrashing limits.
+func Embedded() Policy {
+	p := Linux()
+	p.Pressure.ThrashingLimit, p.Pressure.ThrashingLimitDecay = 30, 50
+	p.Pressure.ThrashingLimitCritical = 90
+	p.Victim.MinGain = 1 << 20
+	p.FillRate = 512 << 20
+	p.KillTimeout = time.Second
+	return p
+}

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// phase is where in the straight line a domain stands.
+type phase uint8
+
+const (
+	resting   phase = iota // nothing of ours runs
+	watching               // between two looks
+	sampling               // a sample was asked for
+	listing                // processes were asked for
+	signaling              // a kill was asked for
+	dying                  // SIGKILL is sent, the pidfd is not ready
+)
+
+// State is what a domain remembers. The zero value is ready for Started.
+type State struct {
+	phase phase
+	judge pressure.State
+
+	// Invariant: phase is dying from a successful Signalled to Exited or the
+	// deadline, and only then is flight about a living process.
+	flight   Outcome
+	deadline time.Duration // of the last Wait; 0 when resting
+
+	event      pressure.Level // loudest event since the last sample
+	wokenAt    time.Duration  // first wake of this episode
+	windowEnd  time.Duration  // until when the fixed pauses hold
+	urgent     bool           // a kill was made in this window
+	marksAt    time.Duration  // when the watermarks were last asked for
+	marksKnown bool
+	verdict    pressure.Verdict
+	verdictAt  time.Duration
+	available  uint64 // at the last sample, bytes
+	swapInUse  bool
+	oomKills   uint64
+	oomKnown   bool
+	unmeasured bool // an outcome waits for the first sample after its exit
+	kills      uint64
+	shun       victim.Shunned
+
+	ranking victim.Ranking
+	actions [4]Action
+	out     Output
+}
+
+// NewState makes a state whose rankings hold up to candidates places without
+// allocating.
+func NewState(candidates int) *State {
+	return &State{ranking: victim.Ranking{Places: make([]victim.Place, 0, candidates)}}
+}
+
+// do appends an action to the output of this Step.
+func (st *State) do(a Action) {
+	st.out.Actions = append(st.out.Actions, a)
+}
+
+// look asks for a sample, with the watermarks when they are old or unknown.
+func (st *State) look(p *Policy, now time.Duration) {
+	stale := !st.marksKnown || now-st.marksAt >= p.WatermarkRefresh
+	if stale {
+		st.marksKnown, st.marksAt = true, now
+	}
+	st.phase = sampling
+	st.do(Action{Do: Sample, Watermarks: stale})
+}
+
+// wait returns to watching until the given time.
+func (st *State) wait(until time.Duration) {
+	st.phase, st.deadline = watching, until
+	st.do(Action{Do: Wait, Until: until})
+}
+
+func (st *State) rest() {
+	st.phase, st.deadline, st.wokenAt, st.urgent = resting, 0, 0, false
+	st.do(Action{Do: Rest})
+}

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// Step takes one input into st and returns what to do. The output is valid
+// until the next Step on the same state.
+func Step(p *Policy, st *State, in *Input) *Output {
+	st.out = Output{Actions: st.actions[:0]}
+	switch in.Kind {
+	case Started:
+		st.look(p, in.At)
+	case Woken:
+		st.woken(p, in)
+	case Elapsed:
+		st.elapsed(p, in)
+	case Sampled:
+		st.sampled(p, in)
+	case Listed:
+		st.listed(p, in)
+	case Signalled:
+		st.signalled(p, in)
+	case Reaped:
+		st.reaped(in)
+	case Exited:
+		st.exited(p, in)
+	}
+	return &st.out
+}
+
+// woken notes the event and looks, unless a victim is dying: then its death is
+// the next thing to wait for, and the look comes with it.
+func (st *State) woken(p *Policy, in *Input) {
+	st.event = max(st.event, in.Event)
+	if st.wokenAt == 0 {
+		st.wokenAt = in.At
+	}
+	if in.Source&FromPSI != 0 || p.FillRate == 0 {
+		st.windowEnd = in.At + p.Window
+	}
+	if st.phase == resting || st.phase == watching {
+		st.look(p, in.At)
+	}
+}
+
+// elapsed is a look that is due, or a victim that took too long.
+func (st *State) elapsed(p *Policy, in *Input) {
+	switch st.phase {
+	case watching:
+		st.look(p, in.At)
+	case dying:
+		if st.deadline > 0 && in.At >= st.deadline {
+			st.timeout(p, in)
+		}
+	}
+}
+
+// sampled judges, and asks for the processes when the verdict acts.
+func (st *State) sampled(p *Policy, in *Input) {
+	if in.Errno != 0 {
+		st.out.Note = Blind
+		st.wait(in.At + p.Poll)
+		return
+	}
+	st.measure(in)
+	st.verdict = pressure.Judge(&p.Pressure, &st.judge, &pressure.Input{
+		Sample: in.Sample, Event: st.event, Reclaim: in.Reclaim,
+	})
+	st.event, st.verdictAt = pressure.LevelNone, in.At
+	st.out.Verdict = &st.verdict
+	if st.verdict.Act {
+		st.phase = listing
+		st.do(Action{Do: List, SwapInUse: st.swapInUse, Query: victim.Query{
+			MinAdj: st.verdict.MinAdj, CountFile: st.verdict.Reason.Thrashing(), Shun: st.shun,
+		}})
+		return
+	}
+	st.pause(p, in)
+}
+
+// measure takes from a sample what the engine itself remembers.
+func (st *State) measure(in *Input) {
+	m := &in.Sample.Memory
+	st.available = m.Available
+	st.swapInUse = m.SwapTotal > m.SwapFree
+	if st.unmeasured {
+		st.flight.AvailableAfter = m.Available
+		st.unmeasured = false
+		st.out.Note, st.out.Outcome = KillDone, &st.flight
+	}
+	kills := in.Sample.Counters.OOMKill
+	if st.oomKnown && kills > st.oomKills && st.out.Note == NoNote {
+		st.out.Note = KernelKill
+	}
+	st.oomKills, st.oomKnown = kills, true
+}
+
+// listed ranks the candidates and asks for the death of the first.
+func (st *State) listed(p *Policy, in *Input) {
+	q := victim.Query{MinAdj: st.verdict.MinAdj, CountFile: st.verdict.Reason.Thrashing(), Shun: st.shun}
+	p.Victim.Rank(&q, in.Candidates, &st.ranking)
+	st.out.Ranking = &st.ranking
+	index, ok := st.ranking.Winner()
+	if !ok {
+		st.out.Note = Nobody
+		st.wait(in.At + p.PollSlow)
+		return
+	}
+	st.kills++
+	st.flight = Outcome{
+		ID: st.kills, Victim: in.Candidates[index], Verdict: st.verdict, Gain: st.ranking.Places[0].Gain,
+		WokenAt: st.wokenAt, VerdictAt: st.verdictAt, ChosenAt: in.At, AvailableBefore: st.available,
+	}
+	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil
+	st.phase = signaling
+	st.do(Action{Do: Kill, Index: index})
+}
+
+// signalled starts the wait for the victim's death, or looks again at once when
+// the signal did not reach it.
+func (st *State) signalled(p *Policy, in *Input) {
+	st.flight.SignalledAt, st.flight.SignalErrno, st.flight.SignalTook = in.At, in.Errno, in.Took
+	if in.Errno != 0 {
+		st.out.Note, st.out.Outcome = KillFailed, &st.flight
+		st.shun.Add(st.flight.Victim.Identity())
+		st.wait(in.At + p.PollUrgent)
+		return
+	}
+	st.judge.Killed(&p.Pressure, &st.flight.Verdict)
+	st.phase, st.deadline = dying, 0
+	if p.KillTimeout > 0 {
+		st.deadline = in.At + p.KillTimeout
+	}
+	st.do(Action{Do: Wait, Until: st.deadline})
+}
+
+func (st *State) reaped(in *Input) {
+	st.flight.Reaped = true
+	st.flight.ReapedAt, st.flight.ReapErrno, st.flight.ReapTook = in.At, in.Errno, in.Took
+}
+
+// exited ends the wait: memory is looked at again, at once.
+func (st *State) exited(p *Policy, in *Input) {
+	if st.phase != dying {
+		return
+	}
+	st.flight.ExitedAt = in.At
+	st.unmeasured = true
+	st.again(p, in)
+}
+
+// timeout gives the victim up: it is not chosen again, and the next may be.
+func (st *State) timeout(p *Policy, in *Input) {
+	st.flight.TimedOut = true
+	st.shun.Add(st.flight.Victim.Identity())
+	st.out.Note, st.out.Outcome = KillTimeout, &st.flight
+	st.do(Action{Do: Abandon})
+	st.again(p, in)
+}
+
+// again opens a fresh window after a kill.
+func (st *State) again(p *Policy, in *Input) {
+	st.windowEnd = in.At + p.Window
+	st.urgent = true
+	st.look(p, in.At)
+}
+
+// pause decides when to look next, or that the kernel will say.
+func (st *State) pause(p *Policy, in *Input) {
+	f := &st.verdict.Facts
+	switch {
+	case f.Direct && p.FillRate == 0:
+		st.windowEnd = in.At + p.Window // Android: direct reclaim extends the window
+		fallthrough
+	case in.At < st.windowEnd:
+		pause := p.Poll
+		if f.SwapLow || st.urgent {
+			pause = p.PollUrgent
+		}
+		st.wait(in.At + min(pause, st.distance(p, in.Sample)))
+	case p.Sampling || p.FillRate > 0 && (f.Kswapd || f.Direct):
+		st.urgent = false
+		st.wait(in.At + st.distance(p, in.Sample))
+	default:
+		st.rest()
+	}
+}
+
+// distance is the least time in which memory and swap can be filled down to the
+// floor, between PollUrgent and PollSlow.
+func (st *State) distance(p *Policy, s *pressure.Sample) time.Duration {
+	if p.FillRate == 0 {
+		return p.PollSlow
+	}
+	f := &st.verdict.Facts
+	left := f.Available - min(f.Available, p.Pressure.Floor(s)) + f.SwapFree
+	pause := time.Duration(left/(p.FillRate/1000+1)) * time.Millisecond
+	return max(p.PollUrgent, min(pause, p.PollSlow))
+}

@@ -1,0 +1,173 @@
+package pressure
+
+import "time"
+
+// Input is what one judgement looks at.
+type Input struct {
+	Sample  *Sample
+	Event   Level   // the PSI trigger that fired, LevelNone for a poll
+	Reclaim Reclaim // what reclaim events say
+}
+
+// Facts are what the judge computed from a sample: every number that a rule
+// compares.
+type Facts struct {
+	Free       uint64 // MemFree without CMA, bytes
+	Available  uint64 // MemAvailable and what it misses, bytes
+	Mark       Mark
+	SwapFree   uint64 // effective free swap, bytes
+	SwapLow    bool
+	SwapUtil   int // percent of anonymous memory that is swapped out
+	Thrashing  int // percent of the file LRU refaulted in the window
+	Limit      int // the running thrashing limit, percent
+	FileLRU    uint64
+	Direct     bool          // a task is in direct reclaim
+	DirectFor  time.Duration // the longest of them, 0 when not known
+	Kswapd     bool
+	Pressed    bool // the kernel showed pressure: event, reclaim, refaults or stalls
+	AfterKill  bool // first judgement after a kill
+	Stalled    bool // full avg10 beyond the limit
+	CheckCache bool // LowFilecacheAfterThrashing is armed
+	Plenty     bool // more is available than MaxAvailable: nothing is done
+	Low        bool // available memory and free swap are both below their floors
+}
+
+// Verdict says whether to act, why, and whom it may reach.
+type Verdict struct {
+	Act    bool
+	Reason Reason
+	MinAdj int16 // the lowest oom_score_adj that may die
+	Event  Level
+	Facts  Facts
+}
+
+// State is what the judge remembers from one sample to the next. The zero value
+// has seen nothing.
+type State struct {
+	seen       bool
+	killed     bool
+	checkCache bool
+	limit      int // running thrashing limit, percent
+
+	windowStart time.Duration
+	baseRefault uint64
+	baseFileLRU uint64
+	carried     int
+
+	last Sample
+}
+
+// Judge takes one sample into st and gives the verdict on it. It allocates
+// nothing.
+func Judge(p *Policy, st *State, in *Input) Verdict {
+	v := Verdict{Reason: None, Event: in.Event}
+	v.Facts = st.measure(p, in)
+	if v.Facts.Pressed && !v.Facts.Plenty {
+		decide(p, in, &v)
+	}
+	st.checkCache = v.Facts.CheckCache
+	st.remember(in.Sample)
+	return v
+}
+
+// Killed tells st that the verdict v led to a kill, so that the next judgement
+// starts a new window and knows that it follows a kill.
+func (st *State) Killed(p *Policy, v *Verdict) {
+	st.killed = true
+	if v.Reason == LowMemAndThrashing || v.Reason == DirectReclaimAndThrashing {
+		st.limit = st.limit * (100 - p.ThrashingLimitDecay) / 100
+	}
+}
+
+// measure computes the facts of a sample in the order that Android's judge has.
+func (st *State) measure(p *Policy, in *Input) Facts {
+	s := in.Sample
+	f := Facts{AfterKill: st.killed, CheckCache: st.checkCache}
+	if st.killed || !st.seen {
+		st.restart(p, s)
+	}
+	st.killed = false
+	f.Free = s.Memory.Free - min(s.Memory.Free, s.Memory.CmaFree)
+	f.Available = s.Memory.Available + s.Memory.ReclaimableElsewhere
+	f.FileLRU = s.Memory.ActiveFile + s.Memory.InactiveFile
+	f.Mark = mark(f.Free, s)
+	f.SwapFree = effectiveSwapFree(p, &s.Memory)
+	f.SwapLow = f.SwapFree < share(s.Memory.SwapTotal, p.SwapFreeLowPercentage)
+	f.SwapUtil = swapUtil(&s.Memory, f.SwapFree)
+	st.reclaim(in, &f)
+	f.Pressed = in.Event != LevelNone || f.Direct || f.Kswapd || f.AfterKill || st.stirred(s)
+	f.Thrashing, f.Limit = st.thrashing(p, s)
+	f.Stalled = int(s.Stall.FullAvg10) > p.StallLimitCritical*100
+	f.Plenty = p.MaxAvailable > 0 && s.Has&HasAvailable != 0 &&
+		f.Available > share(s.Memory.Total, p.MaxAvailable)
+	f.Low = lowAvailable(p, s, &f)
+	return f
+}
+
+// stirred tells whether counters moved that move only under pressure.
+func (st *State) stirred(s *Sample) bool {
+	return st.seen && (s.Counters.Refault != st.last.Counters.Refault ||
+		s.Stall.SomeTotal != st.last.Stall.SomeTotal ||
+		s.Counters.OOMKill != st.last.Counters.OOMKill)
+}
+
+// reclaim takes the reclaim state from events, or from counters that moved
+// since the last sample.
+func (st *State) reclaim(in *Input, f *Facts) {
+	if in.Reclaim.Known {
+		f.Direct, f.Kswapd = in.Reclaim.Direct, in.Reclaim.Kswapd
+		if f.Direct && in.Reclaim.DirectSince > 0 {
+			f.DirectFor = in.Sample.At - in.Reclaim.DirectSince
+		}
+		return
+	}
+	if !st.seen {
+		return
+	}
+	now, then := &in.Sample.Counters, &st.last.Counters
+	f.Direct = now.PgscanDirect != then.PgscanDirect || now.AllocStall != then.AllocStall
+	f.Kswapd = now.PgscanKswapd != then.PgscanKswapd || now.Pgrefill != then.Pgrefill
+}
+
+func (st *State) remember(s *Sample) {
+	st.seen = true
+	st.last = *s
+}
+
+// share gives percent of total.
+func share(total uint64, percent int) uint64 { return total / 100 * uint64(percent) }
+
+// mark compares free memory with the zones' marks.
+func mark(free uint64, s *Sample) Mark {
+	w := &s.Watermarks
+	switch {
+	case s.Has&HasWatermarks == 0:
+		return AboveHigh
+	case free < w.Min:
+		return BelowMin
+	case free < w.Low:
+		return BelowLow
+	case free < w.High:
+		return BelowHigh
+	}
+	return AboveHigh
+}
+
+// lowAvailable is what our own reason watches: available memory is below the
+// floor AND free swap is low, or there is no swap.
+func lowAvailable(p *Policy, s *Sample, f *Facts) bool {
+	if s.Has&HasAvailable == 0 {
+		return false
+	}
+	return f.Available < p.Floor(s) && (s.Memory.SwapTotal == 0 || f.SwapLow)
+}
+
+// Floor gives the available memory in bytes below which LowAvailable holds, 0
+// when the rule is off.
+func (p *Policy) Floor(s *Sample) uint64 {
+	floor := share(s.Memory.Total, p.LowAvailable)
+	if p.LowAvailableBytes > 0 {
+		floor = min(floor, p.LowAvailableBytes)
+	}
+	return floor
+}

@@ -1,0 +1,90 @@
+package pressure
+
+import "time"
+
+// Variant chooses between releases of Android whose rules differ.
+type Variant uint8
+
+// The variants: V15 is the Android 15 era, V17 the Android 17 era.
+const (
+	V17 Variant = iota
+	V15
+)
+
+// Policy is every number of the judgement. The names are those of Android's
+// properties where there is one; percentages are whole percent.
+type Policy struct {
+	Variant Variant
+
+	// SwapFreeLowPercentage is the share of SwapTotal below which effective
+	// free swap is low; 0 never calls it low.
+	SwapFreeLowPercentage int
+	// SwapUtilMax is the share of anonymous memory that may be swapped out; 100
+	// switches the rule off.
+	SwapUtilMax int
+	// SwapCompressionRatio over SwapCompressionRatioDiv is how much more fits
+	// into a byte of RAM used as swap; 0 trusts SwapFree alone.
+	SwapCompressionRatio, SwapCompressionRatioDiv int
+
+	// ThrashingLimit is the share of the file LRU refaulted within a window
+	// that counts as thrashing. ThrashingLimitDecay lowers it after a kill for
+	// thrashing, in percent of itself. Beyond ThrashingLimitCritical even
+	// important processes may die.
+	ThrashingLimit, ThrashingLimitDecay, ThrashingLimitCritical int
+	// ThrashingWindow is the span over which refaults are counted.
+	ThrashingWindow time.Duration
+
+	// FilecacheMin is the file LRU in bytes below which, after thrashing, a
+	// kill may follow; 0 switches the rule off.
+	FilecacheMin uint64
+	// StallLimitCritical is the PSI full avg10 in percent beyond which any
+	// process may die; 100 switches it off.
+	StallLimitCritical int
+	// DirectReclaimThreshold is how long one task may be in direct reclaim; 0
+	// switches the rule off. It needs reclaim events.
+	DirectReclaimThreshold time.Duration
+
+	// LowmemMinOOMScore is the least oom_score_adj that may die for LowMem
+	// alone; above 1000 switches the rule off.
+	LowmemMinOOMScore int
+	// PressureAfterKillMinScore is the same for PressureAfterKill.
+	PressureAfterKillMinScore int
+	// PerceptibleMinAdj is the same while swap or the file cache is short but
+	// neither exhausted: 201 spares what an Android user perceives.
+	PerceptibleMinAdj int
+
+	// MaxAvailable is the share of MemTotal in percent above which nothing is
+	// ever done, however loud the pressure; 0 switches this gate off.
+	MaxAvailable int
+	// LowAvailable is the share of MemTotal in percent below which, with free
+	// swap low too or no swap, memory counts as exhausted, and
+	// LowAvailableBytes the most that this share may come to; 0 switches the
+	// rule off.
+	LowAvailable      int
+	LowAvailableBytes uint64
+}
+
+// Android gives the defaults of Android 17's properties.
+func Android() Policy {
+	return Policy{
+		SwapFreeLowPercentage: 10, SwapUtilMax: 100,
+		SwapCompressionRatio: 1, SwapCompressionRatioDiv: 1,
+		ThrashingLimit: 100, ThrashingLimitDecay: 10, ThrashingLimitCritical: 300,
+		ThrashingWindow:    time.Second,
+		StallLimitCritical: 100,
+		LowmemMinOOMScore:  701,
+		PerceptibleMinAdj:  201,
+	}
+}
+
+// Linux gives the defaults for a machine whose processes are found by scanning:
+// every reason may reach adj 0, and a machine with memory to spare is let be.
+func Linux() Policy {
+	p := Android()
+	p.ThrashingLimit, p.ThrashingLimitDecay = 50, 20
+	p.LowmemMinOOMScore = 1001
+	p.PerceptibleMinAdj = 0
+	p.MaxAvailable = 25
+	p.LowAvailable, p.LowAvailableBytes = 5, 512<<20
+	return p
+}

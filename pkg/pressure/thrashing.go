@@ -1,0 +1,50 @@
+package pressure
+
+import "math"
+
+// restart begins a new window with nothing carried.
+func (st *State) restart(p *Policy, s *Sample) {
+	st.window(p, s)
+	st.carried = 0
+	if st.limit == 0 {
+		st.limit = p.ThrashingLimit
+	}
+}
+
+func (st *State) window(p *Policy, s *Sample) {
+	st.windowStart = s.At
+	st.baseRefault = s.Counters.Refault
+	st.baseFileLRU = s.Counters.FileLRU
+}
+
+// thrashing gives the refaults of the window in percent of the file LRU at its
+// start, and the limit to compare with. Inside a window what was carried over
+// counts too; past its end the window's own figure is carried, halved for each
+// window that went by, but kept whole after a single one that reached the
+// limit, so that a kill is tried again when a candidate appears.
+func (st *State) thrashing(p *Policy, s *Sample) (percent, limit int) {
+	percent = refaulted(s.Counters.Refault-min(st.baseRefault, s.Counters.Refault), st.baseFileLRU)
+	passed := s.At - st.windowStart
+	if passed <= p.ThrashingWindow || p.ThrashingWindow <= 0 {
+		return percent + st.carried, st.limit
+	}
+	st.carried = percent
+	if n := int64(passed / p.ThrashingWindow); n > 1 || st.carried < st.limit {
+		st.carried = halve(st.carried, n)
+	}
+	limit = st.limit
+	st.window(p, s)
+	st.limit = p.ThrashingLimit
+	return st.carried, limit
+}
+
+func refaulted(pages, fileLRU uint64) int {
+	return int(min(pages*100/(fileLRU+1), math.MaxInt32))
+}
+
+func halve(v int, times int64) int {
+	if times >= 64 {
+		return 0
+	}
+	return v >> times
+}
