@@ -21,6 +21,8 @@ const (
 	ENODEV     = unix.ENODEV
 	ENOENT     = unix.ENOENT
 	ENOMEM     = unix.ENOMEM
+	ENOTDIR    = unix.ENOTDIR
+	EROFS      = unix.EROFS
 	ENOSYS     = unix.ENOSYS
 	ENOTTY     = unix.ENOTTY
 	EOPNOTSUPP = unix.EOPNOTSUPP
