@@ -37,3 +37,10 @@ func (f *FD) Close() error {
 	}
 	return nil
 }
+
+// Dup makes a second descriptor of the same open file, with O_CLOEXEC; both
+// must be closed.
+func Dup(fd int) (FD, Errno) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return NewFD(n), errno(err)
+}
