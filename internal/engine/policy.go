@@ -33,8 +33,17 @@ type Policy struct {
 	// WatermarkRefresh is how old zoneinfo's marks may grow.
 	WatermarkRefresh time.Duration
 
-	// Sampling is true where no PSI trigger could be armed: the engine then
-	// never rests, and looks at a pause set by the distance to the floor.
+	// Partial and Complete are the stalls within Window that PSI triggers fire
+	// at: some tasks waiting for memory, and all of them.
+	Partial, Complete time.Duration
+
+	// Untriggered is true where no PSI trigger could be armed: the engine then
+	// compares the totals of the samples with Partial and Complete itself.
+	Untriggered bool
+
+	// Sampling is true where nothing can wake the loop, neither triggers nor
+	// reclaim events: the engine then never rests, and looks at a pause set by
+	// the distance to the floor.
 	Sampling bool
 }
 
@@ -47,6 +56,8 @@ func Linux() Policy {
 		PollSlow: time.Second, FillRate: 4 << 30,
 		KillTimeout:      2 * time.Second,
 		WatermarkRefresh: time.Minute,
+		Partial:          70 * time.Millisecond,
+		Complete:         700 * time.Millisecond,
 	}
 }
 
@@ -69,5 +80,6 @@ func Embedded() Policy {
 	p.Victim.MinGain = 1 << 20
 	p.FillRate = 512 << 20
 	p.KillTimeout = time.Second
+	p.Partial = 200 * time.Millisecond
 	return p
 }

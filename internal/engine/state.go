@@ -21,8 +21,9 @@ const (
 
 // State is what a domain remembers. The zero value is ready for Started.
 type State struct {
-	phase phase
-	judge pressure.State
+	phase  phase
+	judge  pressure.State
+	stalls stallMeter
 
 	// Invariant: phase is dying from a successful Signalled to Exited or the
 	// deadline, and only then is flight about a living process.

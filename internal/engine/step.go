@@ -67,6 +67,12 @@ func (st *State) sampled(p *Policy, in *Input) {
 		return
 	}
 	st.measure(in)
+	if p.Untriggered {
+		st.event = max(st.event, st.stalls.level(p, in.Sample))
+		if st.event != pressure.LevelNone {
+			st.windowEnd = in.At + p.Window
+		}
+	}
 	st.verdict = pressure.Judge(&p.Pressure, &st.judge, &pressure.Input{
 		Sample: in.Sample, Event: st.event, Reclaim: in.Reclaim,
 	})
