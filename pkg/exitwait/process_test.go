@@ -1,0 +1,109 @@
+package exitwait
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/lmkd/lmkd/internal/sys"
+)
+
+func TestResetDoesNotAllocate(t *testing.T) {
+	var p Process
+	defer p.Close()
+	n := testing.AllocsPerRun(100, func() {
+		if err := p.Reset(os.Getpid()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.TryWait(); err != ErrRunning {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 && !raceEnabled {
+		t.Errorf("%v allocations for a Reset and a TryWait, want 0", n)
+	}
+}
+
+func TestResetReadsTheStartTime(t *testing.T) {
+	p, err := Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	s, err := readStat(os.Getpid())
+	if err != nil || s.start == 0 || p.StartTime() != s.start {
+		t.Errorf("start time %d, stat says %d (%v)", p.StartTime(), s.start, err)
+	}
+	if p.PID() != os.Getpid() || p.Fd() < 0 {
+		t.Errorf("pid %d, fd %d", p.PID(), p.Fd())
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, pid := range []int{0, -1} {
+		if _, err := Open(pid); !errors.Is(err, sys.EINVAL) {
+			t.Errorf("Open(%d): %v, want EINVAL", pid, err)
+		}
+	}
+	if _, err := Open(1 << 30); !errors.Is(err, ErrGone) || !errors.Is(err, sys.ESRCH) {
+		t.Errorf("Open of a pid that cannot be: %v, want ErrGone and ESRCH", err)
+	}
+}
+
+func TestClosedProcess(t *testing.T) {
+	var p Process
+	if _, err := p.TryWait(); err != ErrClosed {
+		t.Errorf("TryWait of the zero value: %v", err)
+	}
+	if _, err := p.Wait(context.Background()); err != ErrClosed {
+		t.Errorf("Wait of the zero value: %v", err)
+	}
+	if p.Fd() != -1 || p.Done() != nil || p.Close() != nil {
+		t.Error("the zero value is not closed")
+	}
+}
+
+func TestWaitOfAChildLeavesItToTheParent(t *testing.T) {
+	child, err := os.StartProcess("/proc/self/exe", []string{"none", "-test.run=^$"}, &os.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(child.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	exit, err := p.Wait(context.Background())
+	if err != nil || !exit.Known || exit.Code() != 0 {
+		t.Errorf("Wait: %v, %v; want a known exit with code 0", exit, err)
+	}
+	if state, err := child.Wait(); err != nil || !state.Success() {
+		t.Errorf("the parent's own wait: %v, %v", state, err)
+	}
+}
+
+func BenchmarkReset(b *testing.B) {
+	var p Process
+	defer p.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Reset(os.Getpid()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkTryWait(b *testing.B) {
+	p, err := Open(os.Getpid())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.TryWait(); err != ErrRunning {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package exitwait
+
+const raceEnabled = false

@@ -1,0 +1,89 @@
+package exitwait
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/lmkd/lmkd/internal/sys"
+)
+
+// pidfdExit asks how the dead process behind pidfd ended, in the order of who
+// may know: its parent (waitid, which leaves it unreaped), anybody after the
+// reaping (PIDFD_GET_INFO, Linux 6.15), whoever may inspect the zombie (field 52
+// of stat, Linux 3.5). It may be reaped between two questions, so the second is
+// asked again.
+func pidfdExit(pidfd, pid int, start uint64) Exit {
+	status, changed, _ := sys.WaitPidfd(pidfd, sys.WaitExited|sys.WaitNoHang|sys.WaitNoReap)
+	if changed {
+		return Exit{Known: true, Status: status}
+	}
+	if exit, ok := keptExit(pidfd); ok {
+		return exit
+	}
+	exit := zombieExit(pid, start)
+	if exit.Known && sys.PidfdSignal(pidfd, 0) != sys.ESRCH {
+		return exit // not reaped: the pid was still its own when stat was read
+	}
+	exit, _ = keptExit(pidfd)
+	return exit
+}
+
+// keptExit asks for the status that the kernel keeps for open pidfds.
+func keptExit(pidfd int) (Exit, bool) {
+	info, e := sys.GetPidfdInfo(pidfd)
+	if e != 0 || !info.Exited {
+		return Exit{}, false
+	}
+	return Exit{Known: true, Status: info.Status}, true
+}
+
+// zombieExit reads the status of a process that has exited and was not reaped.
+// To a caller who may not inspect the process stat shows 0.
+func zombieExit(pid int, start uint64) Exit {
+	s, err := readStat(pid)
+	if err != nil || !s.dead() || s.start != start {
+		return Exit{}
+	}
+	if s.exitCode == 0 && !mayInspect(pid) {
+		return Exit{}
+	}
+	return Exit{Known: true, Status: s.exitCode}
+}
+
+// mayInspect asks for the permission that stat asks for silently
+// (PTRACE_MODE_READ_FSCREDS), of a link that even a zombie has.
+func mayInspect(pid int) bool {
+	var path, target [48]byte
+	name := append(strconv.AppendInt(append(path[:0], "/proc/"...), int64(pid), 10), "/ns/user\x00"...)
+	_, e := sys.ReadLink(name, target[:])
+	return e == 0
+}
+
+// isThread reports whether the number pid is that of a thread other than the
+// leader.
+func isThread(pid int) bool {
+	var path [40]byte
+	var buf [1024]byte
+	name := append(strconv.AppendInt(append(path[:0], "/proc/"...), int64(pid), 10), "/status\x00"...)
+	text, e := sys.ReadFileAt(sys.CWD, name, buf[:])
+	if e != 0 {
+		return false
+	}
+	tgid, ok := threadGroup(text)
+	return ok && tgid != pid
+}
+
+// threadGroup finds the line "Tgid:\t4711" of a status file. The name, in the
+// first line, has its newlines escaped.
+func threadGroup(text []byte) (int, bool) {
+	_, rest, ok := bytes.Cut(text, []byte("\nTgid:\t"))
+	if !ok {
+		return 0, false
+	}
+	line, _, ok := bytes.Cut(rest, []byte("\n"))
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(string(line))
+	return n, err == nil
+}
