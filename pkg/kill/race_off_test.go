@@ -1,0 +1,5 @@
+//go:build !race
+
+package kill_test
+
+const underRace = false
