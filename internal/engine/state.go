@@ -82,3 +82,6 @@ func (st *State) rest() {
 	st.phase, st.deadline, st.wokenAt, st.urgent = resting, 0, 0, false
 	st.do(Action{Do: Rest})
 }
+
+// Ranking gives the memory of the last ranking, so that a rehearsal can touch it.
+func (st *State) Ranking() *victim.Ranking { return &st.ranking }

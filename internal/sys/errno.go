@@ -1,6 +1,10 @@
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // Errno is the kernel's error number; 0 means success. As an error it matches
 // errors.Is with the os sentinels (os.ErrNotExist, os.ErrPermission).
@@ -45,6 +49,18 @@ func errno(err error) Errno {
 		return 0
 	}
 	if e, ok := err.(unix.Errno); ok {
+		return e
+	}
+	return unix.EIO
+}
+
+// ErrnoOf gives the error number inside err: 0 for nil, EIO for an error that
+// did not come from the kernel.
+func ErrnoOf(err error) Errno {
+	if err == nil {
+		return 0
+	}
+	if e := Errno(0); errors.As(err, &e) {
 		return e
 	}
 	return unix.EIO

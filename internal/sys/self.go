@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -45,3 +46,21 @@ func Getpid() int { return unix.Getpid() }
 
 // Pagesize gives the size of a page in bytes.
 func Pagesize() uint64 { return uint64(unix.Getpagesize()) }
+
+// SetOOMScoreAdj sets this process's own oom_score_adj; lowering it needs
+// CAP_SYS_RESOURCE. Children inherit it.
+func SetOOMScoreAdj(adj int) error {
+	const path = "/proc/self/oom_score_adj"
+	fd, e := OpenPath(path, WriteOnly)
+	if e == 0 {
+		_, e = Write(fd.Int(), strconv.AppendInt(nil, int64(adj), 10))
+		_ = fd.Close()
+	}
+	if e != 0 {
+		return &OpError{"write " + strconv.Itoa(adj) + " to " + path, e}
+	}
+	return nil
+}
+
+// TerminationSignals are the signals that ask a daemon to end.
+var TerminationSignals = []os.Signal{unix.SIGTERM, unix.SIGINT}
