@@ -1,0 +1,53 @@
+package memevent
+
+import (
+	"errors"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/lmkd/lmkd/internal/sys"
+)
+
+// Error says what was being done, what the kernel answered, and what cures it.
+type Error struct {
+	Doing string // "create BPF ring buffer"
+	Cure  string // a sentence for the person who runs the machine
+	Err   error  // the kernel's answer
+}
+
+// Error gives the whole sentence, the cure included.
+func (e *Error) Error() string { return e.Doing + ": " + e.Err.Error() + ": " + e.Cure }
+
+// Unwrap gives the kernel's answer to errors.Is.
+func (e *Error) Unwrap() error { return e.Err }
+
+// The cures.
+const (
+	curePrivilege  = "give the process CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN; a container's seccomp filter or kernel lockdown may refuse it all the same"
+	cureNoBPF      = "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS"
+	cureTooOld     = "use Linux 5.8 or newer, which brought the BPF ring buffer"
+	cureTracepoint = "use a kernel with CONFIG_TRACEPOINTS and CONFIG_BPF_EVENTS"
+	cureMemory     = "raise RLIMIT_MEMLOCK (LimitMEMLOCK=), or free memory"
+	cureOther      = "please report this kernel"
+	cureTracefs    = "mount -t tracefs tracefs /sys/kernel/tracing"
+	cureFormat     = "please report this kernel's events/oom/mark_victim/format"
+)
+
+// explain finds the cure for an answer of the kernel, which may say "not
+// permitted" for a lack of lockable memory too (before Linux 5.11).
+func explain(doing string, err error) error {
+	cure := cureOther
+	switch {
+	case errors.Is(err, sys.ENOSYS):
+		cure = cureNoBPF
+	case errors.Is(err, sys.EPERM), errors.Is(err, sys.EACCES):
+		cure = curePrivilege
+	case errors.Is(err, sys.ENOENT):
+		cure = cureTracepoint
+	case errors.Is(err, sys.ENOMEM):
+		cure = cureMemory
+	case errors.Is(err, sys.EINVAL), errors.Is(err, ebpf.ErrNotSupported):
+		cure = cureTooOld
+	}
+	return &Error{Doing: doing, Cure: cure, Err: err}
+}
