@@ -33,7 +33,7 @@ type Action struct {
 	Query      victim.Query  // List
 	SwapInUse  bool          // List
 	Index      int           // Kill: the victim's place in the candidates
-	Until      time.Duration // Wait: CLOCK_MONOTONIC
+	Until      time.Duration // Wait: the deadline; Rest: before it no reclaim event need wake; CLOCK_MONOTONIC
 }
 
 // Note is a thing worth telling that is no action.

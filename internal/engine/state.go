@@ -78,9 +78,10 @@ func (st *State) wait(until time.Duration) {
 	st.do(Action{Do: Wait, Until: until})
 }
 
-func (st *State) rest() {
+// rest leaves it to the kernel to speak; reclaim events before notBefore need not.
+func (st *State) rest(notBefore time.Duration) {
 	st.phase, st.deadline, st.wokenAt, st.urgent = resting, 0, 0, false
-	st.do(Action{Do: Rest})
+	st.do(Action{Do: Rest, Until: notBefore})
 }
 
 // Ranking gives the memory of the last ranking, so that a rehearsal can touch it.

@@ -192,8 +192,17 @@ func (st *State) pause(p *Policy, in *Input) {
 		st.urgent = false
 		st.wait(in.At + st.distance(p, in.Sample))
 	default:
-		st.rest()
+		st.rest(in.At + st.quiet(p, in.Sample))
 	}
+}
+
+// quiet is how long reclaim events need not wake a domain that rests: memory
+// can not be exhausted before. Android looks again no sooner than a poll.
+func (st *State) quiet(p *Policy, s *pressure.Sample) time.Duration {
+	if p.FillRate == 0 {
+		return p.Poll
+	}
+	return st.distance(p, s)
 }
 
 // distance is the least time in which memory and swap can be filled down to the
