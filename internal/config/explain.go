@@ -1,0 +1,241 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+)
+
+// Explain says in sentences what the daemon does under c: what wakes it, when
+// it acts, whom it chooses and how long it waits.
+func (c *Config) Explain() []string {
+	out := []string{c.explainWake(), c.explainLooks()}
+	out = append(out, c.explainGate()...)
+	out = append(out, c.explainReasons()...)
+	out = append(out, c.explainStalls()...)
+	return append(out, c.explainVictims(), c.explainNever(), c.explainKill())
+}
+
+func (c *Config) explainWake() string {
+	m := &c.Machine
+	return fmt.Sprintf("I wake when some tasks lost %s to memory within %s, when all of them at once lost %s, or when the kernel begins to reclaim.",
+		FormatTime(m.Partial), FormatTime(m.Window), FormatTime(m.Complete))
+}
+
+func (c *Config) explainLooks() string {
+	m := &c.Machine
+	s := fmt.Sprintf("Then I look at memory every %s for %s, every %s while swap is low or after a kill", FormatTime(m.Poll), FormatTime(m.Window), FormatTime(m.PollUrgent))
+	if m.FillRate > 0 {
+		s += fmt.Sprintf(", and on, at least every %s, while the kernel reclaims; sooner the nearer memory is to exhaustion, as if it were filled by %s", FormatTime(m.PollSlow), formatRate(m.FillRate))
+	}
+	return s + "."
+}
+
+func (c *Config) explainGate() []string {
+	if p := &c.Machine.Pressure; p.MaxAvailable > 0 {
+		return []string{fmt.Sprintf("I never act while more than %d%% of memory is available.", p.MaxAvailable)}
+	}
+	return nil
+}
+
+// explainReasons lists the reasons in the order in which they are looked for,
+// and in one sentence those that are switched off.
+func (c *Config) explainReasons() []string {
+	var out, silent []string
+	for _, r := range pressure.Reasons() {
+		when, whom := condition(&c.Machine.Pressure, r)
+		if when == "" {
+			silent = append(silent, r.String())
+			continue
+		}
+		out = append(out, fmt.Sprintf("I act when %s (%s): %s may die.", when, r, whom))
+	}
+	if len(silent) > 0 {
+		out = append(out, "I do not act for "+strings.Join(silent, ", ")+": switched off.")
+	}
+	return out
+}
+
+// condition says when a reason holds and whom it reaches; when is empty for one
+// that is switched off.
+func condition(p *pressure.Policy, r pressure.Reason) (when, whom string) {
+	e, ok := reasons[r]
+	if !ok {
+		return "a rule holds that this program cannot put into words", reach(0)
+	}
+	if e.on != nil && !e.on(p) {
+		return "", ""
+	}
+	return e.when(p), e.whom(p)
+}
+
+// explanation is one reason in words.
+type explanation struct {
+	on   func(*pressure.Policy) bool // nil: always
+	when func(*pressure.Policy) string
+	whom func(*pressure.Policy) string
+}
+
+var reasons = map[pressure.Reason]explanation{
+	pressure.PressureAfterKill: {
+		func(p *pressure.Policy) bool { return p.PressureAfterKillMinScore <= 1000 },
+		func(*pressure.Policy) string {
+			return "free memory is below the min watermark right after a kill"
+		},
+		func(p *pressure.Policy) string { return reach(p.PressureAfterKillMinScore) },
+	},
+	pressure.LowAvailable: {
+		func(p *pressure.Policy) bool { return p.LowAvailable > 0 },
+		whenLowAvailable, reachAll,
+	},
+	pressure.NotResponding: {
+		nil,
+		func(p *pressure.Policy) string { return "all tasks stall" + belowHigh(p) },
+		reachAll,
+	},
+	pressure.LowSwapAndThrashing: {
+		func(p *pressure.Policy) bool { return p.SwapFreeLowPercentage > 0 },
+		func(p *pressure.Policy) string {
+			return fmt.Sprintf("less than %s is free and more than %s", swapFree(p), refaulted(p))
+		},
+		reachUnlessExhausted,
+	},
+	pressure.LowMemAndSwap: {
+		func(p *pressure.Policy) bool { return p.SwapFreeLowPercentage > 0 },
+		func(p *pressure.Policy) string {
+			return fmt.Sprintf("free memory is below the low watermark and less than %s is free", swapFree(p))
+		},
+		reachUnlessExhausted,
+	},
+	pressure.LowMemAndSwapUtil: {
+		func(p *pressure.Policy) bool { return p.SwapUtilMax < 100 },
+		func(p *pressure.Policy) string {
+			return fmt.Sprintf("free memory is below the low watermark and more than %d%% of anonymous memory is swapped out", p.SwapUtilMax)
+		},
+		reachAll,
+	},
+	pressure.LowMemAndThrashing: {
+		nil,
+		func(p *pressure.Policy) string {
+			return "free memory is below the low watermark and more than " + refaulted(p)
+		},
+		reachUnlessCritical,
+	},
+	pressure.DirectReclaimAndThrashing: {
+		nil,
+		func(p *pressure.Policy) string {
+			return "a task must reclaim memory itself and more than " + refaulted(p)
+		},
+		reachUnlessCritical,
+	},
+	pressure.DirectReclaimStuck: {
+		func(p *pressure.Policy) bool { return p.DirectReclaimThreshold > 0 },
+		func(p *pressure.Policy) string {
+			return "one task has reclaimed memory for longer than " + FormatTime(p.DirectReclaimThreshold)
+		},
+		reachAll,
+	},
+	pressure.LowFilecacheAfterThrashing: {
+		func(p *pressure.Policy) bool { return p.FilecacheMin > 0 },
+		func(p *pressure.Policy) string {
+			return fmt.Sprintf("after thrashing less than %s of file cache is left%s", FormatSize(p.FilecacheMin), belowHigh(p))
+		},
+		func(p *pressure.Policy) string { return reach(p.PerceptibleMinAdj) },
+	},
+	pressure.LowMem: {
+		func(p *pressure.Policy) bool { return p.LowmemMinOOMScore <= 1000 },
+		func(*pressure.Policy) string { return "free memory is below the low watermark" },
+		func(p *pressure.Policy) string { return reach(p.LowmemMinOOMScore) },
+	},
+}
+
+func whenLowAvailable(p *pressure.Policy) string {
+	floor := fmt.Sprintf("%d%%", p.LowAvailable)
+	if p.LowAvailableBytes > 0 {
+		floor += " (at most " + FormatSize(p.LowAvailableBytes) + ")"
+	}
+	if p.SwapFreeLowPercentage == 0 {
+		return fmt.Sprintf("less than %s of memory is available and there is no swap", floor)
+	}
+	return fmt.Sprintf("less than %s of memory is available and there is no swap, or less than %s is free", floor, swapFree(p))
+}
+
+func swapFree(p *pressure.Policy) string {
+	s := fmt.Sprintf("%d%% of swap", p.SwapFreeLowPercentage)
+	if p.SwapCompressionRatio > 0 {
+		s += " (or of what free memory can still back of it)"
+	}
+	return s
+}
+
+func refaulted(p *pressure.Policy) string {
+	return fmt.Sprintf("%d%% of the file cache came back within %s", p.ThrashingLimit, FormatTime(p.ThrashingWindow))
+}
+
+func belowHigh(p *pressure.Policy) string {
+	if p.Variant == pressure.V15 {
+		return ""
+	}
+	return " while free memory is below the high watermark"
+}
+
+func reach(minAdj int) string {
+	return fmt.Sprintf("processes at oom_score_adj %d and above", minAdj)
+}
+
+func reachAll(*pressure.Policy) string { return reach(0) }
+
+func reachUnlessCritical(p *pressure.Policy) string {
+	if p.PerceptibleMinAdj == 0 {
+		return reach(0)
+	}
+	return fmt.Sprintf("%s, those at 0 and above once %d%% came back,", reach(p.PerceptibleMinAdj), p.ThrashingLimitCritical)
+}
+
+func reachUnlessExhausted(p *pressure.Policy) string {
+	if p.PerceptibleMinAdj == 0 {
+		return reach(0)
+	}
+	return fmt.Sprintf("%s, those at 0 and above once free memory is below the min watermark or %d%% of the file cache came back,",
+		reach(p.PerceptibleMinAdj), p.ThrashingLimitCritical)
+}
+
+func (c *Config) explainStalls() []string {
+	if p := &c.Machine.Pressure; p.StallLimitCritical < 100 {
+		return []string{fmt.Sprintf("When all tasks were stalled for more than %d%% of the last 10s, any of these reasons reaches %s.", p.StallLimitCritical, reach(0))}
+	}
+	return nil
+}
+
+func (c *Config) explainVictims() string {
+	v := &c.Machine.Victim
+	s := "Of those I take the one with the highest oom_score_adj"
+	if n := len(v.Bands); n > 0 {
+		classes := make([]string, n)
+		for i, low := range v.Bands {
+			classes[i] = fmt.Sprintf("%d and above", low)
+		}
+		s = "Of those I take one at oom_score_adj " + strings.Join(classes, ", then ") + ", then the rest"
+	}
+	s += "; among equals the one that gives back the most"
+	if v.MinGain > 0 {
+		s += fmt.Sprintf("; one that gives back less than %s comes after all others", FormatSize(v.MinGain))
+	}
+	return s + "."
+}
+
+func (c *Config) explainNever() string {
+	s := "I never choose init, kernel threads, myself, my ancestors, or a process at oom_score_adj -1000"
+	for _, name := range c.Machine.Victim.Never {
+		s += ", or one named " + quote(name)
+	}
+	return s + "."
+}
+
+func (c *Config) explainKill() string {
+	if t := c.Machine.KillTimeout; t > 0 {
+		return fmt.Sprintf("I wait until the victim is gone before I look again, at most %s.", FormatTime(t))
+	}
+	return "I wait until the victim is gone before I look again, however long it takes."
+}

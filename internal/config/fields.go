@@ -1,0 +1,46 @@
+package config
+
+import (
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+)
+
+// Where each setting lives. Two keys that share a function set the same thing.
+func profile(c *Config) *Profile                { return &c.Profile }
+func partialStall(c *Config) *time.Duration     { return &c.Machine.Partial }
+func completeStall(c *Config) *time.Duration    { return &c.Machine.Complete }
+func window(c *Config) *time.Duration           { return &c.Machine.Window }
+func poll(c *Config) *time.Duration             { return &c.Machine.Poll }
+func pollUrgent(c *Config) *time.Duration       { return &c.Machine.PollUrgent }
+func pollSlow(c *Config) *time.Duration         { return &c.Machine.PollSlow }
+func fillRate(c *Config) *uint64                { return &c.Machine.FillRate }
+func watermarkRefresh(c *Config) *time.Duration { return &c.Machine.WatermarkRefresh }
+func variant(c *Config) *pressure.Variant       { return &c.Machine.Pressure.Variant }
+func maxAvailable(c *Config) *int               { return &c.Machine.Pressure.MaxAvailable }
+func lowAvailable(c *Config) *int               { return &c.Machine.Pressure.LowAvailable }
+func lowAvailableBytes(c *Config) *uint64       { return &c.Machine.Pressure.LowAvailableBytes }
+func swapFreeLowPercentage(c *Config) *int      { return &c.Machine.Pressure.SwapFreeLowPercentage }
+func swapUtilMax(c *Config) *int                { return &c.Machine.Pressure.SwapUtilMax }
+func thrashingLimit(c *Config) *int             { return &c.Machine.Pressure.ThrashingLimit }
+func thrashingLimitDecay(c *Config) *int        { return &c.Machine.Pressure.ThrashingLimitDecay }
+func thrashingLimitCritical(c *Config) *int     { return &c.Machine.Pressure.ThrashingLimitCritical }
+func thrashingWindow(c *Config) *time.Duration  { return &c.Machine.Pressure.ThrashingWindow }
+func filecacheMin(c *Config) *uint64            { return &c.Machine.Pressure.FilecacheMin }
+func stallLimitCritical(c *Config) *int         { return &c.Machine.Pressure.StallLimitCritical }
+func directReclaimThreshold(c *Config) *time.Duration {
+	return &c.Machine.Pressure.DirectReclaimThreshold
+}
+func lowmemMinOOMScore(c *Config) *int         { return &c.Machine.Pressure.LowmemMinOOMScore }
+func pressureAfterKillMinScore(c *Config) *int { return &c.Machine.Pressure.PressureAfterKillMinScore }
+func perceptibleMinAdj(c *Config) *int         { return &c.Machine.Pressure.PerceptibleMinAdj }
+func victimBands(c *Config) *[]int16           { return &c.Machine.Victim.Bands }
+func minGain(c *Config) *uint64                { return &c.Machine.Victim.MinGain }
+func never(c *Config) *[]string                { return &c.Machine.Victim.Never }
+func killTimeout(c *Config) *time.Duration     { return &c.Machine.KillTimeout }
+func lowRAMDevice(c *Config) *bool             { return &c.LowRAM }
+func swapCompressionRatio(c *Config) *int      { return &c.Machine.Pressure.SwapCompressionRatio }
+func swapCompressionRatioDiv(c *Config) *int   { return &c.Machine.Pressure.SwapCompressionRatioDiv }
+func realtime(c *Config) *int                  { return &c.Realtime }
+func trace(c *Config) *string                  { return &c.Trace }
+func listen(c *Config) *string                 { return &c.Metrics.Listen }

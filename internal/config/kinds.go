@@ -1,0 +1,98 @@
+package config
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// The kinds of values, each with the way in which a person writes it.
+var (
+	sizes    = codec[uint64]{"a size such as 64MiB", ParseSize, FormatSize}
+	rates    = codec[uint64]{"a rate such as 512MiB/s", parseRate, formatRate}
+	times    = codec[time.Duration]{"a time such as 70ms", ParseTime, FormatTime}
+	percents = codec[int]{"a percentage such as 10%", ParsePercent, formatPercent}
+	numbers  = codec[int]{"a whole number", parseNumber, strconv.Itoa}
+	switches = codec[bool]{"true or false", parseBool, strconv.FormatBool}
+	listens  = codec[string]{"host:port, unix:/path or off", parseListen, formatText}
+	files    = codec[string]{"an absolute path or off", parseFile, formatText}
+	profiles = codec[Profile]{"linux, android or embedded", parseProfile, Profile.String}
+	ratios   = codec[ratio]{"a ratio such as 2.63 or 263/100, or 0", parseRatio, formatRatio}
+	variants = codec[pressure.Variant]{"android17 or android15", parseVariant, formatVariant}
+	bands    = codec[int16]{"a list of numbers from 1000 down to -999 such as [900, 0]", parseBand, formatBand}
+	names    = codec[string]{"a list of task names such as [sshd, Xorg]", parseName, strconv.Quote}
+
+	// Android's properties are bare numbers in a unit that their name tells.
+	millis = codec[time.Duration]{"a whole number of milliseconds", parseMillis, formatMillis}
+	kilos  = codec[uint64]{"a whole number of KiB", parseKilos, formatKilos}
+)
+
+func parseProfile(s string) (Profile, error) {
+	for i, name := range profileNames {
+		if s == name {
+			return Profile(i), nil
+		}
+	}
+	return 0, errors.New("is no profile")
+}
+
+func parseVariant(s string) (pressure.Variant, error) {
+	for _, v := range []pressure.Variant{pressure.V17, pressure.V15} {
+		if s == formatVariant(v) {
+			return v, nil
+		}
+	}
+	return 0, errors.New("is no release whose rules are known")
+}
+
+func formatVariant(v pressure.Variant) string {
+	if v == pressure.V15 {
+		return "android15"
+	}
+	return "android17"
+}
+
+func parseBand(s string) (int16, error) {
+	n, err := strconv.ParseInt(s, 10, 16)
+	if err != nil || n < -999 || n > 1000 {
+		return 0, errors.New("is no oom_score_adj from -999 to 1000")
+	}
+	return int16(n), nil
+}
+
+func formatBand(v int16) string { return strconv.Itoa(int(v)) }
+
+// parseName takes what /proc/PID/comm can show: the kernel cuts the rest off,
+// and a longer name would never match.
+func parseName(s string) (string, error) {
+	switch {
+	case s == "":
+		return "", errors.New("is empty")
+	case len(s) >= victim.CommSize:
+		return "", errors.New("is longer than the 15 bytes that the kernel keeps of a task name")
+	}
+	return s, nil
+}
+
+func parseMillis(s string) (time.Duration, error) {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return 0, errors.New("is no number of milliseconds")
+	}
+	return time.Duration(n) * time.Millisecond, nil
+}
+
+func formatMillis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func parseKilos(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 10, 43)
+	if err != nil {
+		return 0, errors.New("is no number of KiB")
+	}
+	return n << 10, nil
+}
+
+func formatKilos(n uint64) string { return strconv.FormatUint(n>>10, 10) }
