@@ -12,9 +12,15 @@ type Input struct {
 // Facts are what the judge computed from a sample: every number that a rule
 // compares.
 type Facts struct {
+	Total      uint64 // MemTotal, bytes
 	Free       uint64 // MemFree without CMA, bytes
 	Available  uint64 // MemAvailable and what it misses, bytes
+	Floor      uint64 // LowAvailable holds below it, bytes; 0 when the rule is off
+	Min        uint64 // the summed marks, bytes; 0 when zoneinfo was not read
+	Low        uint64
+	High       uint64
 	Mark       Mark
+	SwapTotal  uint64 // bytes, 0 without swap
 	SwapFree   uint64 // effective free swap, bytes
 	SwapLow    bool
 	SwapUtil   int // percent of anonymous memory that is swapped out
@@ -24,12 +30,13 @@ type Facts struct {
 	Direct     bool          // a task is in direct reclaim
 	DirectFor  time.Duration // the longest of them, 0 when not known
 	Kswapd     bool
-	Pressed    bool // the kernel showed pressure: event, reclaim, refaults or stalls
-	AfterKill  bool // first judgement after a kill
-	Stalled    bool // full avg10 beyond the limit
-	CheckCache bool // LowFilecacheAfterThrashing is armed
-	Plenty     bool // more is available than MaxAvailable: nothing is done
-	Low        bool // available memory and free swap are both below their floors
+	Pressed    bool   // the kernel showed pressure: event, reclaim, refaults or stalls
+	AfterKill  bool   // first judgement after a kill
+	FullAvg10  uint32 // PSI full avg10, hundredths of a percent
+	Stalled    bool   // FullAvg10 is beyond the limit
+	CheckCache bool   // LowFilecacheAfterThrashing is armed
+	Plenty     bool   // more is available than MaxAvailable: nothing is done
+	Exhausted  bool   // available memory and free swap are both below their floors
 }
 
 // Verdict says whether to act, why, and whom it may reach.
@@ -87,6 +94,9 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 		st.restart(p, s)
 	}
 	st.killed = false
+	f.Total, f.SwapTotal, f.Floor = s.Memory.Total, s.Memory.SwapTotal, p.Floor(s)
+	f.Min, f.Low, f.High = s.Watermarks.Min, s.Watermarks.Low, s.Watermarks.High
+	f.FullAvg10 = s.Stall.FullAvg10
 	f.Free = s.Memory.Free - min(s.Memory.Free, s.Memory.CmaFree)
 	f.Available = s.Memory.Available + s.Memory.ReclaimableElsewhere
 	f.FileLRU = s.Memory.ActiveFile + s.Memory.InactiveFile
@@ -97,10 +107,10 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	st.reclaim(in, &f)
 	f.Pressed = in.Event != LevelNone || f.Direct || f.Kswapd || f.AfterKill || st.stirred(s)
 	f.Thrashing, f.Limit = st.thrashing(p, s)
-	f.Stalled = int(s.Stall.FullAvg10) > p.StallLimitCritical*100
+	f.Stalled = int(f.FullAvg10) > p.StallLimitCritical*100
 	f.Plenty = p.MaxAvailable > 0 && s.Has&HasAvailable != 0 &&
 		f.Available > share(s.Memory.Total, p.MaxAvailable)
-	f.Low = lowAvailable(p, s, &f)
+	f.Exhausted = exhausted(p, s, &f)
 	return f
 }
 
@@ -153,13 +163,13 @@ func mark(free uint64, s *Sample) Mark {
 	return AboveHigh
 }
 
-// lowAvailable is what our own reason watches: available memory is below the
+// exhausted is what our own reason watches: available memory is below the
 // floor AND free swap is low, or there is no swap.
-func lowAvailable(p *Policy, s *Sample, f *Facts) bool {
+func exhausted(p *Policy, s *Sample, f *Facts) bool {
 	if s.Has&HasAvailable == 0 {
 		return false
 	}
-	return f.Available < p.Floor(s) && (s.Memory.SwapTotal == 0 || f.SwapLow)
+	return f.Available < f.Floor && (s.Memory.SwapTotal == 0 || f.SwapLow)
 }
 
 // Floor gives the available memory in bytes below which LowAvailable holds, 0

@@ -11,7 +11,7 @@ type rule struct {
 // and before the rest: with memory exhausted, nothing more patient matters.
 var tree = [...]rule{
 	{PressureAfterKill, afterKill, func(p *Policy, _ *Facts) int { return p.PressureAfterKillMinScore }},
-	{LowAvailable, func(_ *Policy, v *Verdict) bool { return v.Facts.Low }, any0},
+	{LowAvailable, func(_ *Policy, v *Verdict) bool { return v.Facts.Exhausted }, any0},
 	{NotResponding, notResponding, any0},
 	{LowSwapAndThrashing, lowSwapAndThrashing, unlessExhausted},
 	{LowMemAndSwap, lowMemAndSwap, unlessExhausted},
