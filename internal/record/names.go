@@ -1,0 +1,41 @@
+package record
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/pkg/pressure"
+)
+
+// Enumerations stand in a trace by name, so that a reader needs no table and a
+// renumbering does not change what an old trace says.
+
+func names[T fmt.Stringer](values ...T) map[string]T {
+	m := make(map[string]T, len(values))
+	for _, v := range values {
+		m[v.String()] = v
+	}
+	return m
+}
+
+var (
+	kinds = names(engine.Started, engine.Woken, engine.Elapsed, engine.Sampled,
+		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited)
+	deeds = names(engine.Sample, engine.List, engine.Kill, engine.Abandon, engine.Wait, engine.Rest)
+	notes = names(engine.NoNote, engine.Nobody, engine.KillFailed, engine.KillDone,
+		engine.KillTimeout, engine.KernelKill, engine.Blind)
+	levels = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
+)
+
+var reasons = names(append(pressure.Reasons(), pressure.None)...)
+
+// parseName gives the value that name stands for.
+func parseName[T any](m map[string]T, name string, v *T) error {
+	got, ok := m[name]
+	if !ok {
+		return fmt.Errorf("unknown %s %q", reflect.TypeFor[T]().Name(), name)
+	}
+	*v = got
+	return nil
+}

@@ -1,0 +1,105 @@
+package record
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// wireEntry is one line of a trace.
+type wireEntry struct {
+	Seq        uint64        `json:"seq"`
+	Lost       uint64        `json:"lost,omitempty"`
+	Cut        Cut           `json:"cut,omitempty"`
+	Domain     uint16        `json:"domain,omitempty"`
+	At         time.Duration `json:"at"`
+	Kind       string        `json:"kind"`
+	Source     engine.Source `json:"source,omitempty"`
+	Event      string        `json:"event,omitempty"`
+	Errno      int32         `json:"errno,omitempty"`
+	Took       time.Duration `json:"took,omitempty"`
+	Sample     *wireSample   `json:"sample,omitempty"`
+	Reclaim    wireReclaim   `json:"reclaim,omitzero"`
+	Candidates []wireProcess `json:"candidates,omitempty"`
+	Listing    wireListing   `json:"listing,omitzero"`
+	Out        wireOutput    `json:"out"`
+}
+
+type wireReclaim struct {
+	Known       bool          `json:"known,omitempty"`
+	Kswapd      bool          `json:"kswapd,omitempty"`
+	Direct      bool          `json:"direct,omitempty"`
+	DirectSince time.Duration `json:"direct_since,omitempty"`
+}
+
+type wireListing struct {
+	Seen     int           `json:"seen,omitempty"`
+	Refused  [16]int       `json:"refused,omitzero"`
+	Detailed int           `json:"detailed,omitempty"`
+	Took     time.Duration `json:"took,omitempty"`
+}
+
+func toWireEntry(e *Entry) *wireEntry {
+	in := &e.In
+	w := &wireEntry{
+		Seq: e.Seq, Lost: e.Lost, Cut: e.Cut, Domain: e.Domain,
+		At: in.At, Kind: in.Kind.String(), Source: in.Source, Event: levelName(in.Event),
+		Errno: in.Errno, Took: in.Took,
+		Reclaim: wireReclaim(in.Reclaim), Listing: wireListing(in.Listing), Out: toWireOutput(&e.Out),
+	}
+	if in.Sample != nil {
+		w.Sample = toWireSample(in.Sample)
+	}
+	for i := range in.Candidates {
+		w.Candidates = append(w.Candidates, toWireProcess(&in.Candidates[i]))
+	}
+	return w
+}
+
+// levelName leaves the common level out of the trace.
+func levelName(l pressure.Level) string {
+	if l == pressure.LevelNone {
+		return ""
+	}
+	return l.String()
+}
+
+func parseLevel(name string, l *pressure.Level) error {
+	if name == "" {
+		*l = pressure.LevelNone
+		return nil
+	}
+	return parseName(levels, name, l)
+}
+
+var errNoSample = errors.New("kind sampled has neither a sample nor an error number")
+
+// entry makes an Entry that a Step can take.
+func (w *wireEntry) entry() (*Entry, error) {
+	e := &Entry{Seq: w.Seq, Lost: w.Lost, Cut: w.Cut, Domain: w.Domain}
+	in := &e.In
+	*in = engine.Input{
+		At: w.At, Source: w.Source, Errno: w.Errno, Took: w.Took,
+		Reclaim: pressure.Reclaim(w.Reclaim), Listing: engine.Listing(w.Listing),
+	}
+	if w.Sample != nil {
+		in.Sample = w.Sample.sample()
+	}
+	if len(w.Candidates) > 0 {
+		in.Candidates = make([]victim.Process, len(w.Candidates))
+	}
+	err := errors.Join(parseName(kinds, w.Kind, &in.Kind), parseLevel(w.Event, &in.Event), w.Out.output(&e.Out))
+	for i := range w.Candidates {
+		err = errors.Join(err, w.Candidates[i].process(&in.Candidates[i]))
+	}
+	if err == nil && in.Kind == engine.Sampled && in.Sample == nil && in.Errno == 0 {
+		err = errNoSample
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
