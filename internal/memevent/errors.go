@@ -23,7 +23,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // The cures.
 const (
-	curePrivilege  = "give the process CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN; a container's seccomp filter or kernel lockdown may refuse it all the same"
+	curePrivilege  = "give the process CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN (before Linux 5.11 LimitMEMLOCK=infinity as well); a container's seccomp filter or kernel lockdown may refuse it all the same"
 	cureNoBPF      = "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS"
 	cureTooOld     = "use Linux 5.8 or newer, which brought the BPF ring buffer"
 	cureTracepoint = "use a kernel with CONFIG_TRACEPOINTS and CONFIG_BPF_EVENTS"
@@ -33,21 +33,33 @@ const (
 	cureFormat     = "please report this kernel's events/oom/mark_victim/format"
 )
 
-// explain finds the cure for an answer of the kernel, which may say "not
-// permitted" for a lack of lockable memory too (before Linux 5.11).
+// explain finds the cure for an answer of the kernel. What the verifier objects
+// to is our fault and no matter of privilege; of everything else the errno says
+// it all.
 func explain(doing string, err error) error {
-	cure := cureOther
+	var verifier *ebpf.VerifierError
+	if errors.As(err, &verifier) && len(verifier.Log) > 0 {
+		return &Error{Doing: doing, Cure: cureOther, Err: err}
+	}
+	var e sys.Errno
+	if errors.As(err, &e) {
+		err = e
+	}
+	return &Error{Doing: doing, Cure: cureOf(err), Err: err}
+}
+
+func cureOf(err error) string {
 	switch {
 	case errors.Is(err, sys.ENOSYS):
-		cure = cureNoBPF
+		return cureNoBPF
 	case errors.Is(err, sys.EPERM), errors.Is(err, sys.EACCES):
-		cure = curePrivilege
+		return curePrivilege
 	case errors.Is(err, sys.ENOENT):
-		cure = cureTracepoint
+		return cureTracepoint
 	case errors.Is(err, sys.ENOMEM):
-		cure = cureMemory
+		return cureMemory
 	case errors.Is(err, sys.EINVAL), errors.Is(err, ebpf.ErrNotSupported):
-		cure = cureTooOld
+		return cureTooOld
 	}
-	return &Error{Doing: doing, Cure: cure, Err: err}
+	return cureOther
 }

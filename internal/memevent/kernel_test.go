@@ -1,7 +1,9 @@
 package memevent
 
 import (
+	"errors"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -76,4 +78,41 @@ func untilVictim(t *testing.T, s *Source, poll *sys.Epoll, pid int) (Wake, State
 			return wake, st
 		}
 	}
+}
+
+// TestWithoutPrivilege opens in threads that lack a capability.
+func TestWithoutPrivilege(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		drop []uint
+	}{
+		{"no CAP_BPF", []uint{sys.CapSysAdmin, sys.CapBPF}},
+		{"no CAP_PERFMON", []uint{sys.CapSysAdmin, sys.CapPerfmon}},
+		{"neither", []uint{sys.CapSysAdmin, sys.CapBPF, sys.CapPerfmon}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := openWithout(t, tt.drop)
+			t.Log(err)
+			var e *Error
+			if !errors.As(err, &e) || e.Cure != curePrivilege {
+				t.Errorf("Open: %v, want the cure %q", err, curePrivilege)
+			}
+		})
+	}
+}
+
+func openWithout(t *testing.T, caps []uint) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread dies with us
+		if err := sys.DropCapabilities(caps...); err != nil {
+			t.Error(err)
+		}
+		s, err := Open()
+		if err == nil {
+			_ = s.Close()
+		}
+		result <- err
+	}()
+	return <-result
 }

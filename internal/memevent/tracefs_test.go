@@ -2,6 +2,7 @@ package memevent
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,6 +101,13 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
+func TestExplainKeepsTheErrnoOnly(t *testing.T) {
+	err := explain("create BPF map", fmt.Errorf("creating map: %w (consider this)", sys.EPERM))
+	if want := "create BPF map: operation not permitted: " + curePrivilege; err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	tests := []struct {
 		err  error
@@ -114,6 +122,7 @@ func TestExplain(t *testing.T) {
 		{sys.EINVAL, cureTooOld},
 		{ebpf.ErrNotSupported, cureTooOld},
 		{sys.EBADF, cureOther},
+		{&ebpf.VerifierError{Cause: sys.EACCES, Log: []string{"R1 invalid mem access"}}, cureOther},
 	}
 	for _, tt := range tests {
 		err := explain("create BPF ring buffer", tt.err)

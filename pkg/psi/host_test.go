@@ -2,9 +2,8 @@ package psi
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"strings"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +20,31 @@ func TestMachine(t *testing.T) {
 	if (err == nil) != (state == Works) {
 		t.Errorf("Probe = %v with error %v", state, err)
 	}
+	expectState(t, path, state)
+}
+
+// TestMachineWithoutPrivilege does the same in a thread without
+// CAP_SYS_RESOURCE, for which no kernel takes every trigger.
+func TestMachineWithoutPrivilege(t *testing.T) {
+	var done sync.WaitGroup
+	done.Go(func() {
+		runtime.LockOSThread() // never unlocked: the thread dies with us
+		if err := sys.DropCapabilities(sys.CapSysResource); err != nil {
+			t.Error(err)
+		}
+		path := MemoryFile("/")
+		state, err := Probe(path)
+		t.Logf("%s: %v: %v", path, state, err)
+		if state == Works {
+			t.Error("the kernel takes every trigger from a process without CAP_SYS_RESOURCE")
+		}
+		expectState(t, path, state)
+	})
+	done.Wait()
+}
+
+func expectState(t *testing.T, path string, state State) {
+	t.Helper()
 	promise := map[State]struct{ odd, even error }{
 		Works:          {nil, nil},
 		Limited:        {ErrPrivilege, nil},
@@ -53,7 +77,8 @@ func quiet(t *testing.T, trigger *Trigger) {
 	t.Helper()
 	poll, err := sys.NewEpoll(1)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	defer poll.Close()
 	if e := poll.Add(trigger.Fd(), sys.Pri, 1); e != 0 {
@@ -62,31 +87,6 @@ func quiet(t *testing.T, trigger *Trigger) {
 	if err := trigger.Close(); err != nil {
 		t.Error(err)
 	}
-}
-
-// TestMachinePrivilege ties the state to the capability: without
-// CAP_SYS_RESOURCE the kernel refuses some triggers, and with it a refusal is
-// never blamed on a lack of it.
-func TestMachinePrivilege(t *testing.T) {
-	state, err := Probe(MemoryFile("/"))
-	privileged := capable(t, 24)
-	if privileged && errors.Is(err, ErrPrivilege) || !privileged && state == Works {
-		t.Errorf("CAP_SYS_RESOURCE is %v, and the state %v: %v", privileged, state, err)
-	}
-}
-
-func capable(t *testing.T, bit uint) bool {
-	t.Helper()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "\nCapEff:")
-	var mask uint64
-	if _, err := fmt.Sscanf(rest, "%x", &mask); err != nil {
-		t.Fatal(err)
-	}
-	return mask>>bit&1 == 1
 }
 
 // TestFile reads the machine's own file twice through one descriptor, into one
