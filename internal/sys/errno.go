@@ -30,6 +30,7 @@ const (
 	ENOSYS     = unix.ENOSYS
 	ENOTTY     = unix.ENOTTY
 	EOPNOTSUPP = unix.EOPNOTSUPP
+	EPIPE      = unix.EPIPE
 	EPERM      = unix.EPERM
 	ESRCH      = unix.ESRCH
 	ETIMEDOUT  = unix.ETIMEDOUT
