@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 		{"cadence:\n  fill_rate: 1GiB\n", `f:2:14: cadence.fill_rate: "1GiB" needs its /s: write a rate such as 512MiB/s`},
 		{"metrics:\n  listen: localhost\n", `f:2:11: metrics.listen: "localhost" is no host:port (an IPv6 address stands in [ ]): write host:port, unix:/path or off`},
 		{"metrics:\n  listen: \":http\"\n", `f:2:11: metrics.listen: ":http" has no port between 1 and 65535: write host:port, unix:/path or off`},
-		{"metrics:\n  listen: unix:run\n", `f:2:11: metrics.listen: "unix:run" is no absolute path of at most 107 bytes after unix:: write host:port, unix:/path or off`},
+		{"metrics:\n  listen: unix:run\n", `f:2:11: metrics.listen: "unix:run" names no absolute path of at most 107 bytes: write host:port, unix:/path or off`},
 		{"daemon:\n  trace: t.jsonl\n", `f:2:10: daemon.trace: "t.jsonl" is no absolute path: write an absolute path or off`},
 		{"android:\n  low_ram: true\n", "f:1:1: android: its properties hold in the android profile alone, and the profile is linux"},
 		{"profile: android\nandroid:\n  low_ram: yes\n", `f:3:12: android.low_ram: "yes" is neither true nor false: write true or false`},

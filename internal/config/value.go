@@ -237,7 +237,7 @@ func parseListen(s string) (string, error) {
 	}
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		if !filepath.IsAbs(path) || len(path) > 107 {
-			return "", errors.New("is no absolute path of at most 107 bytes after unix:")
+			return "", errors.New("names no absolute path of at most 107 bytes")
 		}
 		return s, nil
 	}
