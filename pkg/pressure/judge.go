@@ -61,20 +61,21 @@ type State struct {
 	baseFileLRU uint64
 	carried     int
 
-	last Sample
+	last    Sample
+	verdict Verdict // the last one
 }
 
 // Judge takes one sample into st and gives the verdict on it. It allocates
 // nothing.
 func Judge(p *Policy, st *State, in *Input) Verdict {
-	v := Verdict{Reason: None, Event: in.Event}
-	v.Facts = st.measure(p, in)
+	v := &st.verdict // the rules are values: a verdict of ours would move to the heap
+	*v = Verdict{Reason: None, Event: in.Event, Facts: st.measure(p, in)}
 	if v.Facts.Pressed && !v.Facts.Plenty {
-		decide(p, in, &v)
+		decide(p, v)
 	}
 	st.checkCache = v.Facts.CheckCache
 	st.remember(in.Sample)
-	return v
+	return *v
 }
 
 // Killed tells st that the verdict v led to a kill, so that the next judgement
@@ -105,7 +106,8 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	f.SwapLow = f.SwapFree < share(s.Memory.SwapTotal, p.SwapFreeLowPercentage)
 	f.SwapUtil = swapUtil(&s.Memory, f.SwapFree)
 	st.reclaim(in, &f)
-	f.Pressed = in.Event != LevelNone || f.Direct || f.Kswapd || f.AfterKill || st.stirred(s)
+	f.Pressed = f.Direct || f.Kswapd || st.cameBack(s) ||
+		!p.OnlyReclaim && (in.Event != LevelNone || f.AfterKill || st.stalled(s))
 	f.Thrashing, f.Limit = st.thrashing(p, s)
 	f.Stalled = int(f.FullAvg10) > p.StallLimitCritical*100
 	f.Plenty = p.MaxAvailable > 0 && s.Has&HasAvailable != 0 &&
@@ -114,10 +116,14 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	return f
 }
 
-// stirred tells whether counters moved that move only under pressure.
-func (st *State) stirred(s *Sample) bool {
-	return st.seen && (s.Counters.Refault != st.last.Counters.Refault ||
-		s.Stall.SomeTotal != st.last.Stall.SomeTotal ||
+// cameBack tells whether pages came back that had been reclaimed.
+func (st *State) cameBack(s *Sample) bool {
+	return st.seen && s.Counters.Refault != st.last.Counters.Refault
+}
+
+// stalled tells whether tasks waited for memory, or the kernel killed one.
+func (st *State) stalled(s *Sample) bool {
+	return st.seen && (s.Stall.SomeTotal != st.last.Stall.SomeTotal ||
 		s.Counters.OOMKill != st.last.Counters.OOMKill)
 }
 

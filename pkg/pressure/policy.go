@@ -53,6 +53,9 @@ type Policy struct {
 	// neither exhausted: 201 spares what an Android user perceives.
 	PerceptibleMinAdj int
 
+	// OnlyReclaim lets a stall, an event and the judgement after a kill count as
+	// pressure only while pages are reclaimed or refault, as Android has it.
+	OnlyReclaim bool
 	// MaxAvailable is the share of MemTotal in percent above which nothing is
 	// ever done, however loud the pressure; 0 switches this gate off.
 	MaxAvailable int
@@ -74,6 +77,7 @@ func Android() Policy {
 		StallLimitCritical: 100,
 		LowmemMinOOMScore:  701,
 		PerceptibleMinAdj:  201,
+		OnlyReclaim:        true,
 	}
 }
 
@@ -84,6 +88,7 @@ func Linux() Policy {
 	p.ThrashingLimit, p.ThrashingLimitDecay = 50, 20
 	p.LowmemMinOOMScore = 1001
 	p.PerceptibleMinAdj = 0
+	p.OnlyReclaim = false
 	p.MaxAvailable = 25
 	p.LowAvailable, p.LowAvailableBytes = 5, 512<<20
 	return p

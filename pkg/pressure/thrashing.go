@@ -21,7 +21,8 @@ func (st *State) window(p *Policy, s *Sample) {
 // start, and the limit to compare with. Inside a window what was carried over
 // counts too; past its end the window's own figure is carried, halved for each
 // window that went by, but kept whole after a single one that reached the
-// limit, so that a kill is tried again when a candidate appears.
+// limit, so that a kill is tried again when a candidate appears. A new window has
+// the whole limit again.
 func (st *State) thrashing(p *Policy, s *Sample) (percent, limit int) {
 	percent = refaulted(s.Counters.Refault-min(st.baseRefault, s.Counters.Refault), st.baseFileLRU)
 	passed := s.At - st.windowStart
@@ -32,10 +33,9 @@ func (st *State) thrashing(p *Policy, s *Sample) (percent, limit int) {
 	if n := int64(passed / p.ThrashingWindow); n > 1 || st.carried < st.limit {
 		st.carried = halve(st.carried, n)
 	}
-	limit = st.limit
 	st.window(p, s)
 	st.limit = p.ThrashingLimit
-	return st.carried, limit
+	return st.carried, st.limit
 }
 
 func refaulted(pages, fileLRU uint64) int {

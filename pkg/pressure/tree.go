@@ -2,33 +2,31 @@ package pressure
 
 // rule is one branch of the decision: the first that holds gives the reason.
 type rule struct {
-	reason Reason
-	holds  func(p *Policy, v *Verdict) bool
-	minAdj func(p *Policy, f *Facts) int
+	reason  Reason
+	holds   func(p *Policy, v *Verdict) bool
+	minAdj  func(p *Policy, f *Facts) int
+	clauses func(p *Policy, v *Verdict) []clause // holds, taken apart into words
 }
 
 // tree is the order of reasons. LowAvailable stands behind what follows a kill
 // and before the rest: with memory exhausted, nothing more patient matters.
 var tree = [...]rule{
-	{PressureAfterKill, afterKill, func(p *Policy, _ *Facts) int { return p.PressureAfterKillMinScore }},
-	{LowAvailable, func(_ *Policy, v *Verdict) bool { return v.Facts.Exhausted }, any0},
-	{NotResponding, notResponding, any0},
-	{LowSwapAndThrashing, lowSwapAndThrashing, unlessExhausted},
-	{LowMemAndSwap, lowMemAndSwap, unlessExhausted},
-	{LowMemAndSwapUtil, lowMemAndSwapUtil, any0},
-	{LowMemAndThrashing, lowMemAndThrashing, unlessCritical},
-	{DirectReclaimAndThrashing, directAndThrashing, unlessCritical},
-	{DirectReclaimStuck, directStuck, any0},
-	{LowFilecacheAfterThrashing, lowFilecache, perceptible},
-	{LowMem, lowMem, func(p *Policy, _ *Facts) int { return p.LowmemMinOOMScore }},
+	{PressureAfterKill, afterKill, func(p *Policy, _ *Facts) int { return p.PressureAfterKillMinScore }, afterKillClauses},
+	{LowAvailable, func(_ *Policy, v *Verdict) bool { return v.Facts.Exhausted }, any0, exhaustedClauses},
+	{NotResponding, notResponding, any0, notRespondingClauses},
+	{LowSwapAndThrashing, lowSwapAndThrashing, unlessExhausted, lowSwapAndThrashingClauses},
+	{LowMemAndSwap, lowMemAndSwap, unlessExhausted, lowMemAndSwapClauses},
+	{LowMemAndSwapUtil, lowMemAndSwapUtil, any0, lowMemAndSwapUtilClauses},
+	{LowMemAndThrashing, lowMemAndThrashing, unlessCritical, lowMemAndThrashingClauses},
+	{DirectReclaimAndThrashing, directAndThrashing, unlessCritical, directAndThrashingClauses},
+	{DirectReclaimStuck, directStuck, any0, directStuckClauses},
+	{LowFilecacheAfterThrashing, lowFilecache, perceptible, lowFilecacheClauses},
+	{LowMem, lowMem, func(p *Policy, _ *Facts) int { return p.LowmemMinOOMScore }, lowMemClauses},
 }
 
 // decide fills in the verdict of a pressed machine.
-func decide(p *Policy, in *Input, v *Verdict) {
+func decide(p *Policy, v *Verdict) {
 	f := &v.Facts
-	if f.CheckCache && f.FileLRU >= p.FilecacheMin {
-		f.CheckCache = false
-	}
 	for i := range tree {
 		r := &tree[i]
 		if !r.holds(p, v) {
@@ -41,8 +39,11 @@ func decide(p *Policy, in *Input, v *Verdict) {
 		}
 		break
 	}
-	if v.Reason.Thrashing() && v.Reason != LowFilecacheAfterThrashing {
+	switch v.Reason {
+	case LowSwapAndThrashing, LowMemAndThrashing, DirectReclaimAndThrashing:
 		f.CheckCache = true
+	case None, LowMem: // the file cache was looked at
+		f.CheckCache = f.CheckCache && f.FileLRU < p.FilecacheMin
 	}
 }
 

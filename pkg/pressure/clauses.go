@@ -1,0 +1,164 @@
+package pressure
+
+import "strconv"
+
+// clause is one condition of a rule, in the words for both cases. A rule holds
+// when all its clauses do.
+type clause struct {
+	ok   bool
+	text string
+}
+
+// below says how value stands to a limit: "free 3.1MiB is below min 5.0MiB".
+func below(value string, v uint64, limit string, l uint64) clause {
+	verb := " is not below "
+	if v < l {
+		verb = " is below "
+	}
+	return clause{v < l, value + " " + size(v) + verb + limit + " " + size(l)}
+}
+
+// beyond is the same for a percentage that must exceed its limit.
+func beyond(value string, v int, limit string, l int) clause {
+	verb := " is not beyond "
+	if v > l {
+		verb = " is beyond "
+	}
+	return clause{v > l, value + " " + percent(v) + verb + limit + " " + percent(l)}
+}
+
+// either picks the words of a fact.
+func either(ok bool, yes, no string) clause {
+	if ok {
+		return clause{true, yes}
+	}
+	return clause{false, no}
+}
+
+const switchedOff = "it is switched off by "
+
+// off is the clause of a rule that a setting switches off.
+func off(isOff bool, setting string) clause {
+	return either(!isOff, "", switchedOff+setting)
+}
+
+// free says how free memory stands to a mark; without marks nothing is below.
+func free(f *Facts, m Mark) clause {
+	name, limit := "high", f.High
+	switch m {
+	case BelowLow:
+		name, limit = "low", f.Low
+	case BelowMin:
+		name, limit = "min", f.Min
+	}
+	c := below("free", f.Free, name, limit)
+	c.ok = f.Mark >= m
+	return c
+}
+
+func swapLow(p *Policy, f *Facts) clause {
+	if f.SwapTotal == 0 {
+		return clause{false, "there is no swap"}
+	}
+	return below("free swap", f.SwapFree, percent(p.SwapFreeLowPercentage)+" of swap, that is", share(f.SwapTotal, p.SwapFreeLowPercentage))
+}
+
+func thrashing(f *Facts, name string, limit int) clause {
+	return beyond("thrashing", f.Thrashing, name, limit)
+}
+
+func direct(f *Facts) clause {
+	return either(f.Direct, "a task is in direct reclaim", "no task is in direct reclaim")
+}
+
+func afterKillClauses(p *Policy, v *Verdict) []clause {
+	return []clause{
+		off(p.PressureAfterKillMinScore > 1000, "pressure_after_kill_min_score"),
+		either(v.Facts.AfterKill, "this follows a kill", "this does not follow a kill"),
+		free(&v.Facts, BelowMin),
+	}
+}
+
+func exhaustedClauses(p *Policy, v *Verdict) []clause {
+	f := &v.Facts
+	swap := swapLow(p, f)
+	if f.SwapTotal == 0 {
+		swap.ok = true
+	}
+	return []clause{off(f.Floor == 0, "low_available"), below("available", f.Available, "the floor", f.Floor), swap}
+}
+
+func notRespondingClauses(p *Policy, v *Verdict) []clause {
+	event := either(v.Event == LevelCritical, "all tasks stalled", "no complete stall was signalled")
+	if p.Variant == V15 {
+		return []clause{event}
+	}
+	return []clause{event, free(&v.Facts, BelowHigh)}
+}
+
+func lowSwapAndThrashingClauses(p *Policy, v *Verdict) []clause {
+	return []clause{swapLow(p, &v.Facts), thrashing(&v.Facts, "the limit", p.ThrashingLimit)}
+}
+
+func lowMemAndSwapClauses(p *Policy, v *Verdict) []clause {
+	return []clause{free(&v.Facts, BelowLow), swapLow(p, &v.Facts)}
+}
+
+func lowMemAndSwapUtilClauses(p *Policy, v *Verdict) []clause {
+	return []clause{
+		off(p.SwapUtilMax >= 100, "swap_util_max"), free(&v.Facts, BelowLow),
+		beyond("swap utilisation", v.Facts.SwapUtil, "the limit", p.SwapUtilMax),
+	}
+}
+
+func lowMemAndThrashingClauses(_ *Policy, v *Verdict) []clause {
+	return []clause{free(&v.Facts, BelowLow), thrashing(&v.Facts, "the running limit", v.Facts.Limit)}
+}
+
+func directAndThrashingClauses(_ *Policy, v *Verdict) []clause {
+	return []clause{direct(&v.Facts), thrashing(&v.Facts, "the running limit", v.Facts.Limit)}
+}
+
+func directStuckClauses(p *Policy, v *Verdict) []clause {
+	limit, f := p.DirectReclaimThreshold, &v.Facts
+	if !f.Direct {
+		return []clause{off(limit <= 0, "direct_reclaim_threshold_ms"), direct(f)}
+	}
+	stuck := either(f.DirectFor > limit, ", longer than ", ", no longer than ")
+	stuck.text = "a task has been in direct reclaim for " + f.DirectFor.String() + stuck.text + limit.String()
+	return []clause{off(limit <= 0, "direct_reclaim_threshold_ms"), stuck}
+}
+
+func lowFilecacheClauses(p *Policy, v *Verdict) []clause {
+	c := []clause{
+		off(p.FilecacheMin == 0, "filecache_min_kb"),
+		either(v.Facts.CheckCache, "thrashing came before", "no thrashing came before"),
+		below("file cache", v.Facts.FileLRU, "the floor", p.FilecacheMin),
+	}
+	if p.Variant == V15 {
+		return c
+	}
+	return append(c, free(&v.Facts, BelowHigh))
+}
+
+func lowMemClauses(p *Policy, v *Verdict) []clause {
+	return []clause{off(p.LowmemMinOOMScore > 1000, "lowmem_min_oom_score"), free(&v.Facts, BelowLow)}
+}
+
+func percent(v int) string { return strconv.Itoa(v) + "%" }
+
+// size writes bytes as a person does: three digits and a unit.
+func size(v uint64) string {
+	if v < 1<<10 {
+		return strconv.FormatUint(v, 10) + "B"
+	}
+	value, unit := float64(v)/(1<<10), 0
+	for value >= 1000 && unit < 3 {
+		value, unit = value/1024, unit+1
+	}
+	digits := 1
+	if value >= 100 {
+		digits = 0
+	}
+	return strconv.FormatFloat(value, 'f', digits, 64) + [...]string{"KiB", "MiB", "GiB", "TiB"}[unit]
+}
