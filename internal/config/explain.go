@@ -32,11 +32,18 @@ func (c *Config) explainLooks() string {
 	return s + "."
 }
 
+// explainGate says what must hold beside any reason.
 func (c *Config) explainGate() []string {
-	if p := &c.Machine.Pressure; p.MaxAvailable > 0 {
-		return []string{fmt.Sprintf("I never act while more than %d%% of memory is available.", p.MaxAvailable)}
+	p := &c.Machine.Pressure
+	pressed := "I act only under pressure: while the kernel reclaims memory or pages come back"
+	if !p.OnlyReclaim {
+		pressed += ", tasks stall, or something was just killed"
 	}
-	return nil
+	out := []string{pressed + "."}
+	if p.MaxAvailable > 0 {
+		out = append(out, fmt.Sprintf("I never act while more than %d%% of memory is available.", p.MaxAvailable))
+	}
+	return out
 }
 
 // explainReasons lists the reasons in the order in which they are looked for,

@@ -17,6 +17,7 @@ func pollSlow(c *Config) *time.Duration         { return &c.Machine.PollSlow }
 func fillRate(c *Config) *uint64                { return &c.Machine.FillRate }
 func watermarkRefresh(c *Config) *time.Duration { return &c.Machine.WatermarkRefresh }
 func variant(c *Config) *pressure.Variant       { return &c.Machine.Pressure.Variant }
+func onlyReclaim(c *Config) *bool               { return &c.Machine.Pressure.OnlyReclaim }
 func maxAvailable(c *Config) *int               { return &c.Machine.Pressure.MaxAvailable }
 func lowAvailable(c *Config) *int               { return &c.Machine.Pressure.LowAvailable }
 func lowAvailableBytes(c *Config) *uint64       { return &c.Machine.Pressure.LowAvailableBytes }

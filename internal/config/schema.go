@@ -37,6 +37,7 @@ var schema = []key{
 	number("cadence.watermark_refresh", times, limits[time.Duration]{low: time.Second, high: time.Hour}, watermarkRefresh),
 
 	text("pressure.rules", variants, variant),
+	text("pressure.only_reclaim", switches, onlyReclaim),
 	number("pressure.max_available", percents, whole, maxAvailable),
 	number("pressure.low_available", percents, whole, lowAvailable),
 	number("pressure.low_available_max", sizes, memory, lowAvailableBytes),
