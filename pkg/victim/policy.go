@@ -46,7 +46,7 @@ func (s *Shunned) Add(id Identity) {
 // start time, and without one nobody is recognised.
 func (s *Shunned) Has(p *Process) bool {
 	for i := range s {
-		if s[i].PID == p.PID && s[i].StartTime == p.StartTime && p.PID != 0 {
+		if s[i].PID == p.PID && s[i].StartTime == p.StartTime && p.StartTime != 0 {
 			return true
 		}
 	}

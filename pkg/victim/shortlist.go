@@ -78,10 +78,15 @@ func (s *Shortlist) Sorted() []Process {
 }
 
 // CanStillWin tells whether p, known by phase one alone, could rank before
-// best, whose phase two is known.
+// best, whose phase two is known. What phase one does not know, when p started,
+// is taken in its favour.
 func (pol *Policy) CanStillWin(q *Query, p, best *Process) bool {
-	c, _ := pol.Compare(q, p, best)
-	return c < 0
+	for _, compare := range [...]func(*Policy, *Query, *Process, *Process) int{worth, class, gain} {
+		if c := compare(pol, q, p, best); c != 0 {
+			return c < 0
+		}
+	}
+	return true
 }
 
 // before tells whether a is likelier to win than b.

@@ -1,0 +1,73 @@
+package victim
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// Explain says of every place of a ranking, in its order, why it stands there:
+// why each of the eligible stands behind the one before, and why the others can
+// not be chosen. The table is the one that was ranked.
+func (r *Ranking) Explain(table []Process) []string {
+	lines := make([]string, 0, len(r.Places))
+	for i := range r.Places {
+		place := &r.Places[i]
+		p := &table[place.Index]
+		line := "never: " + p.describe()
+		switch {
+		case place.Excluded != Eligible:
+			line += "; " + place.Excluded.String()
+		case i == 0:
+			line = "1. " + p.describe() + ", gives back " + size(place.Gain)
+		default:
+			line = strconv.Itoa(i+1) + ". " + p.describe() + ", gives back " + size(place.Gain) + "; " + place.By.String()
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// describe names p with what its class depends on.
+func (p *Process) describe() string {
+	return Quote(p.Comm[:p.CommLen]) + " (" + strconv.Itoa(int(p.PID)) + "), oom_score_adj " + strconv.Itoa(int(p.Adj))
+}
+
+// Quote puts a name of the kernel's into single quotes for a line of text; what
+// could be mistaken for something else, a quote, a backslash or what does not
+// print, is escaped. It allocates.
+func Quote(name []byte) string {
+	out := []byte{'\''}
+	for len(name) > 0 {
+		r, n := utf8.DecodeRune(name)
+		switch {
+		case r == '\'' || r == '\\':
+			out = append(out, '\\', byte(r))
+		case r == utf8.RuneError && n == 1 || !strconv.IsPrint(r):
+			for _, c := range name[:n] {
+				out = append(out, '\\', 'x', hex[c>>4], hex[c&15])
+			}
+		default:
+			out = append(out, name[:n]...)
+		}
+		name = name[n:]
+	}
+	return string(append(out, '\''))
+}
+
+const hex = "0123456789abcdef"
+
+// size writes bytes as a person does: three digits and a unit.
+func size(v uint64) string {
+	if v < 1<<10 {
+		return strconv.FormatUint(v, 10) + "B"
+	}
+	value, unit := float64(v)/(1<<10), 0
+	for value >= 1000 && unit < 3 {
+		value, unit = value/1024, unit+1
+	}
+	digits := 1
+	if value >= 100 {
+		digits = 0
+	}
+	return strconv.FormatFloat(value, 'f', digits, 64) + [...]string{"KiB", "MiB", "GiB", "TiB"}[unit]
+}

@@ -1,0 +1,235 @@
+package victim_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the ranking says into testdata instead of comparing")
+
+// TestTranscripts runs testdata/*.txt. A line is
+//
+//	# text             a comment
+//	policy K=V ...     bands (a list, or none), mingain, never (a list); forgets the machine
+//	query K=V ...      minadj, countfile, shun (a list of pid/start)
+//	NAME PID K=V ...   a process: adj, anon, file, shmem, swap, start and flags (a list);
+//	                   NAME is a Go string if it begins with a quote
+//	rank               ranks the machine and explains it
+//	shortlist N        offers the machine as phase one sees it, N places
+//
+// What the ranking says follows, indented, and is compared.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(want))
+			if bytes.Equal(got, want) {
+				return
+			}
+			if !*rewrite {
+				t.Errorf("%s differs (-rewrite to accept):\n%s", file, got)
+			} else if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// machine is a transcript under way.
+type machine struct {
+	policy victim.Policy
+	query  victim.Query
+	table  []victim.Process
+}
+
+func play(t *testing.T, text string) []byte {
+	var out bytes.Buffer
+	m := &machine{}
+	for n, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		if strings.HasPrefix(line, " ") {
+			continue // what was said the last time
+		}
+		fmt.Fprintln(&out, line)
+		if err := m.line(&out, line); err != nil {
+			t.Fatalf("line %d: %v", n+1, err)
+		}
+	}
+	return out.Bytes()
+}
+
+func (m *machine) line(out *bytes.Buffer, line string) error {
+	words := strings.Fields(line)
+	if len(words) == 0 || words[0] == "#" {
+		return nil
+	}
+	switch words[0] {
+	case "policy":
+		*m = machine{}
+		return each(words[1:], m.setPolicy)
+	case "query":
+		m.query = victim.Query{}
+		return each(words[1:], m.setQuery)
+	case "rank":
+		var r victim.Ranking
+		m.policy.Rank(&m.query, m.table, &r)
+		for _, l := range r.Explain(m.table) {
+			fmt.Fprintln(out, "    "+l)
+		}
+		return nil
+	case "shortlist":
+		return m.shortlist(out, words[1])
+	}
+	return m.process(words)
+}
+
+func each(words []string, set func(key, value string) error) error {
+	for _, w := range words {
+		key, value, _ := strings.Cut(w, "=")
+		if err := set(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func list(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' })
+}
+
+func (m *machine) setPolicy(key, value string) (err error) {
+	switch key {
+	case "bands":
+		for _, v := range list(value) {
+			n, err := strconv.ParseInt(v, 10, 16)
+			if err != nil {
+				return err
+			}
+			m.policy.Bands = append(m.policy.Bands, int16(n))
+		}
+	case "mingain":
+		m.policy.MinGain, err = parseSize(value)
+	case "never":
+		m.policy.Never = list(value)
+	default:
+		err = fmt.Errorf("no setting %q", key)
+	}
+	return err
+}
+
+func (m *machine) setQuery(key, value string) (err error) {
+	switch key {
+	case "minadj":
+		_, err = fmt.Sscan(value, &m.query.MinAdj)
+	case "countfile":
+		m.query.CountFile = true
+	case "shun":
+		for _, v := range list(value) {
+			var id victim.Identity
+			if _, err = fmt.Sscanf(v, "%d/%d", &id.PID, &id.StartTime); err != nil {
+				return err
+			}
+			m.query.Shun.Add(id)
+		}
+	default:
+		err = fmt.Errorf("no setting %q", key)
+	}
+	return err
+}
+
+var flags = map[string]victim.Flag{
+	"kernel": victim.Kernel, "zombie": victim.Zombie, "own": victim.Own, "dying": victim.Dying, "vanished": victim.Vanished,
+}
+
+func (m *machine) process(words []string) error {
+	p := victim.Process{Flag: victim.Detailed}
+	name := words[0]
+	if name[0] == '"' {
+		unquoted, err := strconv.Unquote(name)
+		if err != nil {
+			return err
+		}
+		name = unquoted
+	}
+	p.SetName([]byte(name))
+	if _, err := fmt.Sscan(words[1], &p.PID); err != nil {
+		return err
+	}
+	err := each(words[2:], func(key, value string) (err error) {
+		switch key {
+		case "adj":
+			_, err = fmt.Sscan(value, &p.Adj)
+		case "start":
+			_, err = fmt.Sscan(value, &p.StartTime)
+		case "anon":
+			p.RssAnon, err = parseSize(value)
+		case "file":
+			p.RssFile, err = parseSize(value)
+		case "shmem":
+			p.RssShmem, err = parseSize(value)
+		case "swap":
+			p.Swap, err = parseSize(value)
+		case "flags":
+			for _, f := range list(value) {
+				p.Flag |= flags[f]
+			}
+		default:
+			err = fmt.Errorf("a process has no %q", key)
+		}
+		return err
+	})
+	p.RSS = p.RssAnon + p.RssFile + p.RssShmem
+	m.table = append(m.table, p)
+	return err
+}
+
+// shortlist shows phase one: no start time, no parts, no flags of status.
+func (m *machine) shortlist(out *bytes.Buffer, limit string) error {
+	n, err := strconv.Atoi(limit)
+	if err != nil {
+		return err
+	}
+	s := victim.NewShortlist(n)
+	s.Reset(&m.policy, m.query, nil)
+	for i := range m.table {
+		p := &m.table[i]
+		one := victim.Process{PID: p.PID, Adj: p.Adj, RSS: p.RSS, SwapHint: p.Swap, Flag: p.Flag & (victim.Kernel | victim.Own)}
+		s.Offer(&one)
+	}
+	for _, p := range s.Sorted() {
+		fmt.Fprintf(out, "    kept pid %d, adj %d, at most %d MiB\n", p.PID, p.Adj, m.query.Gain(&p)>>20)
+	}
+	if cut := s.Cut(); cut != nil {
+		fmt.Fprintf(out, "    the best that did not fit: pid %d, adj %d, at most %d MiB\n", cut.PID, cut.Adj, m.query.Gain(cut)>>20)
+	}
+	for why, count := range s.Refused {
+		if count > 0 {
+			fmt.Fprintf(out, "    refused %d: %v\n", count, victim.Exclusion(why))
+		}
+	}
+	return nil
+}
+
+func parseSize(s string) (uint64, error) {
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
+		if digits, ok := strings.CutSuffix(s, unit); ok {
+			n, err := strconv.ParseUint(digits, 10, 64)
+			return n << (10 * (i + 1)), err
+		}
+	}
+	return strconv.ParseUint(s, 10, 64)
+}
