@@ -1,0 +1,127 @@
+package main
+
+import (
+	"log"
+	"os"
+	"strings"
+
+	sdnotify "github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/lmkd/lmkd/internal/config"
+	"github.com/lmkd/lmkd/internal/daemon"
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/metrics"
+	"github.com/lmkd/lmkd/internal/record"
+	"github.com/lmkd/lmkd/internal/sys"
+)
+
+// publisher carries what the flight recorder holds out of the loop's way: to
+// the log, the trace and the metrics.
+type publisher struct {
+	cfg     *config.Config
+	say     *log.Logger
+	dryRun  bool
+	metrics *metrics.Metrics
+	server  *metrics.Server // nil unless metrics are served
+	file    *os.File        // of the trace, nil without one
+	run     *record.Publisher
+}
+
+// newPublisher opens the trace and the metrics socket, so that what is wrong
+// with either is said before anything is armed.
+func newPublisher(cfg *config.Config, trace string, dryRun bool, say *log.Logger) (*publisher, error) {
+	p := &publisher{cfg: cfg, say: say, dryRun: dryRun, metrics: metrics.New(metrics.Info{
+		Version: version, Profile: cfg.Profile.String(), Config: cfg.Source, DryRun: dryRun,
+	})}
+	if trace == "" {
+		trace = cfg.Trace
+	}
+	var err error
+	if trace != "" {
+		if p.file, err = os.Create(trace); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Metrics.Listen == "" {
+		return p, nil
+	}
+	if p.server, err = p.metrics.Listen(cfg.Metrics.Listen, say); err != nil {
+		return nil, err
+	}
+	go p.serve()
+	return p, nil
+}
+
+func (p *publisher) serve() {
+	if err := p.server.Serve(); err != nil {
+		p.say.Printf("metrics: %v", err)
+	}
+}
+
+// begin makes the flight recorder for the policy that the kernel permits.
+func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
+	ring := record.NewRing(record.DefaultSize)
+	sinks := []record.Sink{observer{p.metrics}, tmpLog{p.say}}
+	if p.file != nil {
+		header := &record.Header{
+			Format: record.Format, Version: version, Kernel: sys.KernelRelease(), BootID: bootID(), PageSize: sys.Pagesize(),
+			Domains: []record.Domain{{Name: metrics.Machine, Policy: *policy}},
+		}
+		sinks = append(sinks, record.NewTraceWriter(p.file, header, func(err error) {
+			p.say.Printf("the trace ends here: %v", err)
+		}))
+	}
+	p.run = record.Publish(ring, sinks...)
+	return ring, nil
+}
+
+// bootID is what tells this boot's times from any other's, empty when /proc
+// does not tell.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// ready tells systemd and the log that the sources are armed.
+func (p *publisher) ready(s daemon.Sources) {
+	for source, active := range map[metrics.Source]bool{
+		metrics.PSI:                  s.Triggers,
+		metrics.Memevent:             s.Events,
+		metrics.PSISampling:          !s.Triggers && s.Stalls,
+		metrics.MemAvailableSampling: !s.Triggers && !s.Events && !s.Stalls,
+		metrics.Vmstat:               !s.Events,
+	} {
+		p.metrics.SetSource(source, active)
+	}
+	mode := ""
+	if p.dryRun {
+		mode = ", killing nothing (dry run)"
+	}
+	p.say.Printf("lmkd %s is ready: profile %s from %s, woken by %s%s", version, p.cfg.Profile, p.cfg.Source, s, mode)
+	_, _ = sdnotify.SdNotify(false, sdnotify.SdNotifyReady+"\nSTATUS=Woken by "+s.String()+mode)
+}
+
+// close publishes what is left. The loop has ended.
+func (p *publisher) close() error {
+	if p.run != nil {
+		p.run.Close()
+	}
+	if p.server != nil {
+		_ = p.server.Close()
+	}
+	if p.file != nil {
+		return p.file.Close()
+	}
+	return nil
+}
+
+// observer feeds the metrics.
+type observer struct{ m *metrics.Metrics }
+
+func (o observer) Record(e *record.Entry) {
+	o.m.Dropped(e.Lost)
+	o.m.Observe(metrics.Machine, &e.In, &e.Out)
+}

@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/process"
+	"github.com/lmkd/lmkd/internal/sys"
+)
+
+// do carries out one action; true when the answer is the next input.
+func (l *loop) do(a *engine.Action) bool {
+	switch a.Do {
+	case engine.Sample:
+		l.look(a)
+	case engine.List:
+		l.list(a)
+	case engine.Kill:
+		l.kill(a)
+	case engine.Abandon:
+		l.forget()
+		return false
+	case engine.Wait:
+		l.deadline = a.Until
+		return false
+	case engine.Rest:
+		l.deadline = 0
+		return l.rest(a.Until)
+	}
+	return true
+}
+
+// look answers Sample.
+func (l *loop) look(a *engine.Action) {
+	now := sys.Now()
+	if a.Watermarks {
+		// Kept from before when zoneinfo can not be read: marks move rarely.
+		_ = l.memory.Watermarks(now, &l.marks)
+	}
+	err := l.memory.Sample(now, &l.sample)
+	l.sample.Watermarks = l.marks
+	l.in = engine.Input{Kind: engine.Sampled, Sample: &l.sample, Reclaim: l.sources.reclaim(), Errno: int32(sys.ErrnoOf(err))}
+}
+
+// list answers List.
+func (l *loop) list(a *engine.Action) {
+	start := sys.Now()
+	l.in = engine.Input{Kind: engine.Listed}
+	m := &l.sample.Memory
+	found, stats, err := l.table.Candidates(process.Ask{
+		Policy: &l.policy.Victim, Query: a.Query,
+		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
+	})
+	l.candidates = found
+	l.in.Candidates, l.in.Errno = found, int32(sys.ErrnoOf(err))
+	l.in.Listing = engine.Listing{
+		Seen: stats.Seen, Refused: stats.Refused, Detailed: stats.Detailed, Took: sys.Now() - start,
+	}
+}
+
+// kill answers Kill: open, compare, watch, signal, and leave the reclaim to a
+// worker. The pidfd is watched before the signal, so that no end is missed.
+func (l *loop) kill(a *engine.Action) {
+	start := sys.Now()
+	e := l.strike(a)
+	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start}
+}
+
+func (l *loop) strike(a *engine.Action) sys.Errno {
+	target := &l.candidates[a.Index]
+	if err := l.victim.Reset(int(target.PID)); err != nil {
+		return sys.ErrnoOf(err)
+	}
+	l.dying = true
+	if e := l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim); e != 0 {
+		l.forget()
+		return e
+	}
+	if e := l.killer.signal(&l.victim, target.StartTime); e != 0 {
+		l.forget()
+		return e
+	}
+	l.flight++
+	l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
+	return 0
+}
+
+// forget stops watching the victim and closes its pidfd.
+func (l *loop) forget() {
+	if !l.dying {
+		return
+	}
+	l.dying = false
+	_ = l.epoll.Remove(l.victim.Fd())
+	_ = l.victim.Close()
+}
+
+// rest arms what wakes the loop. A wake that came between the last sample and
+// the arming is the next input.
+func (l *loop) rest(notBefore time.Duration) bool {
+	wake := engine.Input{Kind: engine.Woken}
+	if !l.sources.arm(notBefore, &wake) {
+		return false
+	}
+	l.in = wake
+	return true
+}

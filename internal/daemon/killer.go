@@ -1,0 +1,37 @@
+package daemon
+
+import (
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/kill"
+)
+
+// killer is the only thing that a dry run replaces.
+type killer interface {
+	signal(p kill.Process, startTime uint64) sys.Errno
+	reap(r *kill.Reapers, pidfd int, token uint64)
+}
+
+// sharp kills.
+type sharp struct{ mrelease bool }
+
+func (sharp) signal(p kill.Process, startTime uint64) sys.Errno {
+	return kill.Signal(p, startTime, sys.SIGKILL).Errno
+}
+
+// reap hands the memory to a worker. With all of them busy the victim frees it
+// by itself, as it would on a kernel without process_mrelease.
+func (k sharp) reap(r *kill.Reapers, pidfd int, token uint64) {
+	if k.mrelease {
+		_ = r.Submit(pidfd, token)
+	}
+}
+
+// dry asks the kernel whether a signal would be permitted, and sends none: the
+// victim lives on, and its kill times out.
+type dry struct{}
+
+func (dry) signal(p kill.Process, startTime uint64) sys.Errno {
+	return kill.Signal(p, startTime, 0).Errno
+}
+
+func (dry) reap(*kill.Reapers, int, uint64) {}

@@ -1,0 +1,191 @@
+//go:build vm
+
+package scenario
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lmkd/lmkd/test/vm/guest"
+)
+
+const lmkdPath = "/vm/bin/lmkd"
+
+// patience is how long anything may take before it counts as never: emulated
+// machines are slow, and nothing here measures time.
+const patience = 3 * time.Minute
+
+func TestMain(m *testing.M) {
+	if err := guest.ProtectSelf(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// daemon is lmkd under test with the trace that it writes.
+type daemon struct {
+	*guest.Process
+	trace string
+}
+
+// startDaemon starts lmkd and waits until its sources are armed. At the end of
+// the test it is stopped and its trace replayed.
+func startDaemon(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{trace: guest.OutPath(strings.ReplaceAll(t.Name(), "/", "-") + ".trace")}
+	args = append([]string{"run", "--trace", d.trace}, args...)
+	p, err := guest.Program(os.Stderr, 0, lmkdPath, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Process = p
+	t.Cleanup(func() { d.finish(t) })
+	if !guest.Until(patience, func() bool { return !d.Alive() || d.said("is ready") }) || !d.Alive() {
+		t.Fatalf("lmkd is not ready (%s): %q", d.Fate(), d.Lines())
+	}
+	return d
+}
+
+func (d *daemon) said(text string) bool {
+	return slices.ContainsFunc(d.Lines(), func(l string) bool { return strings.Contains(l, text) })
+}
+
+// finish stops the daemon and proves that its trace gives the same decisions.
+func (d *daemon) finish(t *testing.T) {
+	if d.Alive() {
+		_ = d.Terminate()
+		if err := d.WaitExit(patience); err != nil {
+			t.Errorf("lmkd did not stop: %v", err)
+			d.Kill()
+		}
+	}
+	if fate := d.Fate(); fate != "exit status 0" {
+		t.Errorf("lmkd ended with %s", fate)
+	}
+	out, err := exec.Command(lmkdPath, "replay", d.trace).CombinedOutput()
+	if err != nil {
+		t.Errorf("replay: %v\n%s", err, out)
+	}
+}
+
+// innocent is a process that must not suffer.
+type innocent struct {
+	*guest.Process
+}
+
+// innocents start beside every hog: an editor, a shell, a player, and a daemon
+// that the administrator protects.
+func innocents(t *testing.T) []innocent {
+	t.Helper()
+	var out []innocent
+	for _, args := range [][]string{
+		{"editor", "-mb", "20"}, {"shell", "-mb", "2"}, {"player", "-mb", "12"}, {"sshd-like", "-mb", "4", "-adj", "-500"},
+	} {
+		p, err := guest.Hog(args[0], append([]string{"innocent"}, args[1:]...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Kill)
+		if !guest.Until(patience, func() bool { return slices.Contains(p.Lines(), "ready") }) {
+			t.Fatalf("%s is not ready: %s", p.Name, p.Fate())
+		}
+		out = append(out, innocent{p})
+	}
+	return out
+}
+
+func hog(t *testing.T, name string, args ...string) *guest.Process {
+	t.Helper()
+	p, err := guest.Hog(name, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Kill)
+	return p
+}
+
+func mark(t *testing.T) guest.Mark {
+	t.Helper()
+	m, err := guest.TakeMark()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// step is one line of a trace, as far as the tests look at it.
+type step struct {
+	Seq uint64 `json:"seq"`
+	In  struct {
+		Kind string `json:"kind"`
+		At   int64  `json:"at"`
+	} `json:"in"`
+	Out struct {
+		Actions []struct {
+			Do string `json:"do"`
+		} `json:"actions"`
+		Note    string `json:"note"`
+		Outcome *struct {
+			Victim struct {
+				PID  int    `json:"pid"`
+				Comm string `json:"comm"`
+			} `json:"victim"`
+			TimedOut bool `json:"timed_out"`
+		} `json:"outcome"`
+	} `json:"out"`
+}
+
+// steps reads the trace, its header left out.
+func (d *daemon) steps(t *testing.T) []step {
+	t.Helper()
+	f, err := os.Open(d.trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []step
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 8<<20)
+	for n := 0; lines.Scan(); n++ {
+		if n == 0 {
+			continue
+		}
+		var s step
+		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+			t.Fatalf("trace line %d: %v", n+1, err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// assertOneAtATime reads in the record that no kill was asked for between the
+// signal to a victim and its end or its deadline.
+func (d *daemon) assertOneAtATime(t *testing.T) (kills int) {
+	t.Helper()
+	dying := false
+	for _, s := range d.steps(t) {
+		if s.In.Kind == "exited" || s.Out.Note == "kill_timeout" || s.Out.Note == "kill_failed" {
+			dying = false
+		}
+		for _, a := range s.Out.Actions {
+			if a.Do != "kill" {
+				continue
+			}
+			if dying {
+				t.Errorf("step %d kills while a victim is dying", s.Seq)
+			}
+			dying = true
+			kills++
+		}
+	}
+	return kills
+}

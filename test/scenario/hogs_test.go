@@ -1,0 +1,73 @@
+//go:build vm
+
+package scenario
+
+import (
+	"testing"
+
+	"github.com/lmkd/lmkd/test/vm/guest"
+)
+
+// The hogs that eat memory: each must die by lmkd's hand, with the kernel's OOM
+// killer idle, the innocents alive, and the memory back.
+func TestHogs(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		args []string
+	}{
+		{"leak", []string{"leak"}},
+		{"bomb", []string{"bomb"}},
+		{"sigterm", []string{"sigterm"}},
+		{"thrash", []string{"thrash"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) { killsTheHog(t, tc.name, tc.args...) })
+	}
+}
+
+func killsTheHog(t *testing.T, name string, args ...string) {
+	spared := innocents(t)
+	d := startDaemon(t)
+	before := mark(t)
+	h := hog(t, name, args...)
+	died := guest.Until(patience, func() bool { return !h.Alive() })
+	stalled := mark(t).Stalled(before)
+	back := guest.Until(patience, func() bool { return mark(t).Available > before.Available*9/10 })
+	after := mark(t)
+	t.Logf("%s: hog %s, full stall %v, some stall %v, available %d MB before, %d MB after, kernel OOM kills %d",
+		name, h.Fate(), stalled.Full, stalled.Some, before.Available>>20, after.Available>>20, after.OOMKills-before.OOMKills)
+	if !died {
+		t.Errorf("the hog lives on")
+	} else if h.Fate() != "signal: killed" {
+		t.Errorf("the hog ended with %s, want signal: killed", h.Fate())
+	}
+	if after.OOMKills != before.OOMKills {
+		t.Errorf("the kernel's OOM killer killed %d", after.OOMKills-before.OOMKills)
+	}
+	if !back {
+		t.Errorf("memory is not back: %d MB available, %d MB before the hog", after.Available>>20, before.Available>>20)
+	}
+	for _, p := range spared {
+		if !p.Alive() {
+			t.Errorf("%s died: %s", p.Name, p.Fate())
+		}
+	}
+	d.finishAndCount(t, h.PID)
+}
+
+// finishAndCount stops the daemon and reads in its record that it killed once,
+// and whom.
+func (d *daemon) finishAndCount(t *testing.T, pid int) {
+	t.Helper()
+	_ = d.Terminate()
+	if err := d.WaitExit(patience); err != nil {
+		t.Fatal(err)
+	}
+	if kills := d.assertOneAtATime(t); kills != 1 {
+		t.Errorf("%d kills, want 1", kills)
+	}
+	for _, s := range d.steps(t) {
+		if o := s.Out.Outcome; o != nil && o.Victim.PID != pid {
+			t.Errorf("step %d is about %s (%d), not the hog", s.Seq, o.Victim.Comm, o.Victim.PID)
+		}
+	}
+}
