@@ -1,19 +1,14 @@
 package victim_test
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/lmkd/lmkd/internal/transcript"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the ranking says into testdata instead of comparing")
 
 // TestTranscripts runs testdata/*.txt. A line is
 //
@@ -27,27 +22,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the ranking says into test
 //
 // What the ranking says follows, indented, and is compared.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if bytes.Equal(got, want) {
-				return
-			}
-			if !*rewrite {
-				t.Errorf("%s differs (-rewrite to accept):\n%s", file, got)
-			} else if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
+	transcript.Run(t, func() transcript.Line { return new(machine).line })
 }
 
 // machine is a transcript under way.
@@ -57,26 +32,7 @@ type machine struct {
 	table  []victim.Process
 }
 
-func play(t *testing.T, text string) []byte {
-	var out bytes.Buffer
-	m := &machine{}
-	for n, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		if strings.HasPrefix(line, " ") {
-			continue // what was said the last time
-		}
-		fmt.Fprintln(&out, line)
-		if err := m.line(&out, line); err != nil {
-			t.Fatalf("line %d: %v", n+1, err)
-		}
-	}
-	return out.Bytes()
-}
-
-func (m *machine) line(out *bytes.Buffer, line string) error {
-	words := strings.Fields(line)
-	if len(words) == 0 || words[0] == "#" {
-		return nil
-	}
+func (m *machine) line(out *transcript.Out, words []string) error {
 	switch words[0] {
 	case "policy":
 		*m = machine{}
@@ -88,7 +44,7 @@ func (m *machine) line(out *bytes.Buffer, line string) error {
 		var r victim.Ranking
 		m.policy.Rank(&m.query, m.table, &r)
 		for _, l := range r.Explain(m.table) {
-			fmt.Fprintln(out, "    "+l)
+			out.Printf("%s", l)
 		}
 		return nil
 	case "shortlist":
@@ -122,7 +78,7 @@ func (m *machine) setPolicy(key, value string) (err error) {
 			m.policy.Bands = append(m.policy.Bands, int16(n))
 		}
 	case "mingain":
-		m.policy.MinGain, err = parseSize(value)
+		m.policy.MinGain, err = transcript.ParseSize(value)
 	case "never":
 		m.policy.Never = list(value)
 	default:
@@ -176,13 +132,13 @@ func (m *machine) process(words []string) error {
 		case "start":
 			_, err = fmt.Sscan(value, &p.StartTime)
 		case "anon":
-			p.RssAnon, err = parseSize(value)
+			p.RssAnon, err = transcript.ParseSize(value)
 		case "file":
-			p.RssFile, err = parseSize(value)
+			p.RssFile, err = transcript.ParseSize(value)
 		case "shmem":
-			p.RssShmem, err = parseSize(value)
+			p.RssShmem, err = transcript.ParseSize(value)
 		case "swap":
-			p.Swap, err = parseSize(value)
+			p.Swap, err = transcript.ParseSize(value)
 		case "flags":
 			for _, f := range list(value) {
 				p.Flag |= flags[f]
@@ -198,7 +154,7 @@ func (m *machine) process(words []string) error {
 }
 
 // shortlist shows phase one: no start time, no parts, no flags of status.
-func (m *machine) shortlist(out *bytes.Buffer, limit string) error {
+func (m *machine) shortlist(out *transcript.Out, limit string) error {
 	n, err := strconv.Atoi(limit)
 	if err != nil {
 		return err
@@ -211,25 +167,15 @@ func (m *machine) shortlist(out *bytes.Buffer, limit string) error {
 		s.Offer(&one)
 	}
 	for _, p := range s.Sorted() {
-		fmt.Fprintf(out, "    kept pid %d, adj %d, at most %d MiB\n", p.PID, p.Adj, m.query.Gain(&p)>>20)
+		out.Printf("kept pid %d, adj %d, at most %d MiB", p.PID, p.Adj, m.query.Gain(&p)>>20)
 	}
 	if cut := s.Cut(); cut != nil {
-		fmt.Fprintf(out, "    the best that did not fit: pid %d, adj %d, at most %d MiB\n", cut.PID, cut.Adj, m.query.Gain(cut)>>20)
+		out.Printf("the best that did not fit: pid %d, adj %d, at most %d MiB", cut.PID, cut.Adj, m.query.Gain(cut)>>20)
 	}
 	for why, count := range s.Refused {
 		if count > 0 {
-			fmt.Fprintf(out, "    refused %d: %v\n", count, victim.Exclusion(why))
+			out.Printf("refused %d: %v", count, victim.Exclusion(why))
 		}
 	}
 	return nil
-}
-
-func parseSize(s string) (uint64, error) {
-	for i, unit := range []string{"KiB", "MiB", "GiB"} {
-		if digits, ok := strings.CutSuffix(s, unit); ok {
-			n, err := strconv.ParseUint(digits, 10, 64)
-			return n << (10 * (i + 1)), err
-		}
-	}
-	return strconv.ParseUint(s, 10, 64)
 }
