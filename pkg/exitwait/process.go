@@ -2,7 +2,6 @@ package exitwait
 
 import (
 	"context"
-	"strconv"
 	"sync"
 
 	"github.com/lmkd/lmkd/internal/sys"
@@ -17,73 +16,15 @@ type Process struct {
 	start uint64
 
 	mu      sync.Mutex
-	fd      sys.FD // readable when the process has exited
+	fd      sys.FD       // the pidfd; or, without one:
+	src     source       // what tells of the exit
+	bell    *sys.Eventfd // made readable at the exit
 	dead    bool
 	exit    Exit
 	done    chan struct{} // closed at the exit; nil until somebody waits
 	closing chan struct{} // closed by Close; nil until somebody waits
-}
-
-// Open opens the process pid. ErrGone: there is none; ErrThread: pid is a
-// thread's number. A zombie can be opened, and has exited.
-func Open(pid int) (*Process, error) {
-	p := new(Process)
-	if err := p.Reset(pid); err != nil {
-		return nil, &opError{"open process " + strconv.Itoa(pid), err}
-	}
-	return p, nil
-}
-
-// Reset closes p and opens the process pid in its place, through a pidfd and
-// without allocating. The pidfd is opened first, then the start time is read,
-// and then the process is seen to exist still: what was read is its own. Where
-// /proc hides the process, StartTime is 0.
-//
-// It returns ErrGone, ErrThread, or the bare error number of the kernel
-// (EMFILE, ENOMEM, ENOSYS before Linux 5.3); p is closed then. Nobody may use p
-// meanwhile.
-func (p *Process) Reset(pid int) error {
-	if err := p.Close(); err != nil {
-		return err
-	}
-	fd, err := openPidfd(pid)
-	if err != nil {
-		return err
-	}
-	s, err := readStat(pid)
-	if sys.PidfdSignal(fd.Int(), 0) == sys.ESRCH {
-		_ = fd.Close()
-		return ErrGone
-	}
-	if err != nil { // it exists, but /proc does not show it
-		s = stat{}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pid, p.start, p.fd = pid, s.start, fd.Take()
-	p.dead, p.exit, p.done, p.closing = false, Exit{}, nil, nil
-	return nil
-}
-
-// openPidfd opens pid and tells a process that is gone from a number that is a
-// thread's: kernels before 6.9 answer EINVAL to both.
-func openPidfd(pid int) (sys.FD, error) {
-	if pid <= 0 {
-		return sys.FD{}, sys.EINVAL
-	}
-	fd, e := sys.PidfdOpen(pid)
-	switch e {
-	case 0:
-		return fd, nil
-	case sys.ESRCH:
-		return sys.FD{}, ErrGone
-	case sys.EINVAL, sys.ENOENT:
-		if isThread(pid) {
-			return sys.FD{}, ErrThread
-		}
-		return sys.FD{}, ErrGone
-	}
-	return sys.FD{}, e
+	last    Change
+	changed chan struct{} // closed at the next change; nil until somebody waits
 }
 
 // PID gives the pid that was opened, in the caller's pid namespace.
@@ -99,8 +40,17 @@ func (p *Process) StartTime() uint64 { return p.start }
 func (p *Process) Fd() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.number()
+}
+
+func (p *Process) number() int {
+	if p.src != nil {
+		return p.bell.Fd()
+	}
 	return p.fd.Int()
 }
+
+func (p *Process) opened() bool { return p.src != nil || p.fd.Open() }
 
 // TryWait looks, without waiting, how the process ended: ErrRunning when it has
 // not, ErrClosed when p is closed. A status that is not known may become known
@@ -108,16 +58,23 @@ func (p *Process) Fd() int {
 func (p *Process) TryWait() (Exit, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if src := p.src; src != nil && !p.exit.Known {
+		p.mu.Unlock() // it may have to tell p
+		src.refresh()
+		p.mu.Lock()
+	}
 	return p.look()
 }
 
-// look is TryWait with the lock held.
+// look gives what is known, asking the pidfd if there is one.
 func (p *Process) look() (Exit, error) {
-	if !p.fd.Open() {
+	switch {
+	case !p.opened():
 		return Exit{}, ErrClosed
-	}
-	if p.exit.Known {
+	case p.exit.Known || p.src != nil && p.dead:
 		return p.exit, nil
+	case p.src != nil:
+		return Exit{}, ErrRunning
 	}
 	ready, e := sys.PollIn(p.fd.Int())
 	if e != 0 {
@@ -159,35 +116,52 @@ func (p *Process) Done() <-chan struct{} {
 	return done
 }
 
-// channels gives the channels of the exit and of Close, and has the package's
-// one waiting thread watch p from the first call on.
+// channels gives the channels of the exit and of Close.
 func (p *Process) channels() (done, closing <-chan struct{}, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.fd.Open() {
+	return p.waitable()
+}
+
+// waitable makes the channels at the first call, and has the package's one
+// waiting thread watch the pidfd from then on. The lock is held.
+func (p *Process) waitable() (done, closing <-chan struct{}, err error) {
+	if !p.opened() {
 		return nil, nil, ErrClosed
 	}
-	if p.done == nil {
-		p.done, p.closing = make(chan struct{}), make(chan struct{})
+	if p.done != nil {
+		return p.done, p.closing, nil
+	}
+	if p.src == nil {
 		if err := waiters.add(p, p.fd.Int()); err != nil {
-			p.done, p.closing = nil, nil
 			return nil, nil, err
 		}
+	}
+	p.done, p.closing = make(chan struct{}), make(chan struct{})
+	if p.src != nil && p.dead {
+		p.announce()
 	}
 	return p.done, p.closing, nil
 }
 
-// settle closes the channel of the exit, if that has come.
+// settle tells the waiters of an exit that the pidfd shows.
 func (p *Process) settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, err := p.look(); err == nil && p.done != nil && !isClosed(p.done) {
+	if _, err := p.look(); err == nil {
+		p.announce()
+	}
+}
+
+// announce closes the channel of the exit. The lock is held.
+func (p *Process) announce() {
+	if p.done != nil && !isClosed(p.done) {
 		close(p.done)
 	}
 }
 
-// Close gives the descriptor back; waiters get ErrClosed. Closing twice, or the
-// zero value, does nothing.
+// Close gives the descriptors back; waiters get ErrClosed. A tracer lets the
+// process go. Closing twice, or the zero value, does nothing.
 func (p *Process) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -195,6 +169,16 @@ func (p *Process) Close() error {
 		waiters.remove(p)
 		close(p.closing)
 		p.done, p.closing = nil, nil
+	}
+	if src := p.src; src != nil {
+		p.src = nil
+		p.mu.Unlock() // it may be about to tell p
+		src.detach()
+		p.mu.Lock()
+	}
+	if p.bell != nil {
+		_ = p.bell.Close()
+		p.bell = nil
 	}
 	return p.fd.Close()
 }

@@ -62,21 +62,32 @@ func mayInspect(pid int) bool {
 // isThread reports whether the number pid is that of a thread other than the
 // leader.
 func isThread(pid int) bool {
+	tgid, ok := statusField(pid, "\nTgid:\t")
+	return ok && tgid != pid
+}
+
+// ownChild reports whether the process pid is a child of this one.
+func ownChild(pid int) bool {
+	ppid, ok := statusField(pid, "\nPPid:\t")
+	return ok && ppid == sys.Getpid()
+}
+
+// statusField reads a number of /proc/PID/status.
+func statusField(pid int, key string) (int, bool) {
 	var path [40]byte
 	var buf [1024]byte
 	name := append(strconv.AppendInt(append(path[:0], "/proc/"...), int64(pid), 10), "/status\x00"...)
 	text, e := sys.ReadFileAt(sys.CWD, name, buf[:])
 	if e != 0 {
-		return false
+		return 0, false
 	}
-	tgid, ok := threadGroup(text)
-	return ok && tgid != pid
+	return parseField(text, key)
 }
 
-// threadGroup finds the line "Tgid:\t4711" of a status file. The name, in the
-// first line, has its newlines escaped.
-func threadGroup(text []byte) (int, bool) {
-	_, rest, ok := bytes.Cut(text, []byte("\nTgid:\t"))
+// parseField finds the line that begins with key ("\nTgid:\t") in a status
+// file. The process's name, in the first line, has its newlines escaped.
+func parseField(text []byte, key string) (int, bool) {
+	_, rest, ok := bytes.Cut(text, []byte(key))
 	if !ok {
 		return 0, false
 	}
