@@ -1,0 +1,42 @@
+package process
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+var sleepers = flag.Int("sleepers", 1000, "how many sleeping processes the benchmarks add")
+
+func BenchmarkCandidates(b *testing.B) {
+	spawn(b, *sleepers)
+	start(b, "hog", "hog")
+	t := open(b, "/", Options{Own: int32(sys.Getpid())})
+	for _, c := range []struct {
+		name string
+		ask  Ask
+	}{
+		{"all", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}}, RAM: 24 << 30}},
+		{"worth", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}, MinGain: 2 << 20}, RAM: 24 << 30}},
+		{"swap", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}}, RAM: 24 << 30, Swap: 1 << 30, SwapUsed: 1 << 20}},
+		{"adj", Ask{Policy: &victim.Policy{}, Query: victim.Query{MinAdj: 201}, RAM: 24 << 30}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			seen := 0
+			var stats Stats
+			for b.Loop() {
+				var err error
+				if _, stats, err = t.Candidates(c.ask); err != nil {
+					b.Fatal(err)
+				}
+				seen += stats.Seen
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seen), "ns/process")
+			b.ReportMetric(float64(stats.Seen), "processes")
+			b.Logf("%+v", stats)
+		})
+	}
+}

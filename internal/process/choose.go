@@ -1,0 +1,156 @@
+package process
+
+import (
+	"math"
+
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// Ask is what a choice wants to know. Sizes are bytes, from the sample that led
+// to it.
+type Ask struct {
+	Policy *victim.Policy
+	Query  victim.Query
+	// RAM is MemTotal, Swap is SwapTotal, SwapUsed is what of it is in use. With
+	// nothing in use oom_score is not read.
+	RAM, Swap, SwapUsed uint64
+}
+
+// Stats says what a choice looked at.
+type Stats struct {
+	Seen     int     // processes in /proc
+	Small    int     // of them left aside: they can not be worth a kill, and others are
+	Refused  [16]int // of them refused by phase one, by victim.Exclusion
+	Vanished int     // of them gone while they were read
+	Hidden   int     // of them not for our eyes (hidepid)
+	Broken   int     // of them unreadable or malformed
+	Fault    error   // the first of these, with the name of the file
+	Detailed int     // finalists read by phase two, in all pages
+	Pages    int     // shortlists that it took, 1 but for rare tables
+	// Cut is true when the search ended at its limit, with processes left that
+	// could win by their upper bound: thousands alike, as a fork bomb makes.
+	Cut bool
+}
+
+// Candidates gives the processes that can be the victim: every one that could
+// still rank first, read by phase two, and at least eight for the explanation
+// if there are so many. They come in the order of phase one; Policy.Rank orders
+// them. The slice and its texts are valid until the next call. The error is one
+// of /proc as a whole.
+func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
+	t.begin(ask)
+	defer t.keepSpare()
+	if err := t.scan(); err != nil {
+		return nil, t.stats, err
+	}
+	var after *victim.Process
+	best := -1
+	for {
+		list := t.page(after)
+		if len(list) > 0 {
+			t.after = list[len(list)-1] // as phase one knows it
+			after = &t.after
+		}
+		best = t.finish(list, best)
+		switch {
+		case t.cutCanWin(best) && t.stats.Detailed >= mostDetailed: // take the best so far
+			t.stats.Cut = true
+			return t.found, t.stats, nil
+		case t.cutCanWin(best): // the next page
+		case t.smallCanWin(best): // again, with everybody
+			t.complete()
+			t.found, t.textUsed = t.found[:0], 0
+			best, after = -1, nil
+		default:
+			return t.found, t.stats, nil
+		}
+	}
+}
+
+func (t *Table) begin(ask Ask) {
+	t.ask, t.stats = ask, Stats{}
+	t.rows, t.found, t.textUsed = t.rows[:0], t.found[:0], 0
+	t.machine = machine{
+		total:    (ask.RAM + ask.Swap) / t.pageSize,
+		swapUsed: (ask.SwapUsed + t.pageSize - 1) / t.pageSize,
+		slack:    slackPages(t.cpus),
+	}
+	t.floor = 0
+	if ask.Policy.MinGain > ask.SwapUsed {
+		t.floor = ask.Policy.MinGain - ask.SwapUsed
+	}
+	t.findOwn()
+}
+
+// page gives the best processes that rank behind after, likeliest first.
+func (t *Table) page(after *victim.Process) []victim.Process {
+	t.stats.Pages++
+	t.short.Reset(t.ask.Policy, t.ask.Query, after)
+	t.offer()
+	t.stats.Refused = t.short.Refused
+	return t.short.Sorted()
+}
+
+// finish reads the finalists of a page until none of the rest can win, and
+// gives the place in found of the best so far, -1 for none.
+func (t *Table) finish(list []victim.Process, best int) int {
+	for i := range list {
+		if len(t.found) >= explained && best >= 0 && !t.canWin(&list[i], best) {
+			break
+		}
+		t.detail(&list[i])
+		at := t.add(&list[i], best)
+		if at < 0 || t.ask.Policy.Excluded(&t.ask.Query, &t.found[at]) != victim.Eligible {
+			continue
+		}
+		if best < 0 || t.before(&t.found[at], &t.found[best]) {
+			best = at
+		}
+	}
+	return best
+}
+
+// add keeps p and gives its place. In a full list it takes the last place that
+// is not the best's, or none when p is nobody to choose.
+func (t *Table) add(p *victim.Process, best int) int {
+	if len(t.found) < cap(t.found) {
+		t.found = append(t.found, *p)
+		return len(t.found) - 1
+	}
+	if t.ask.Policy.Excluded(&t.ask.Query, p) != victim.Eligible {
+		return -1
+	}
+	at := len(t.found) - 1
+	if at == best {
+		at--
+	}
+	t.found[at] = *p
+	return at
+}
+
+// cutCanWin tells whether the best process that did not fit the page could
+// rank before the best.
+func (t *Table) cutCanWin(best int) bool {
+	cut := t.short.Cut()
+	return cut != nil && (best < 0 || t.canWin(cut, best))
+}
+
+// smallCanWin tells the same of the processes that were left aside, whose
+// oom_score_adj is not known.
+func (t *Table) smallCanWin(best int) bool {
+	if t.stats.Small == 0 || best < 0 {
+		return t.stats.Small > 0
+	}
+	t.one = victim.Process{PID: math.MaxInt32, Adj: 1000, RSS: t.floor - 1, SwapHint: t.ask.SwapUsed}
+	return t.canWin(&t.one, best)
+}
+
+// canWin tells whether p, known by phase one, could rank before the best.
+func (t *Table) canWin(p *victim.Process, best int) bool {
+	return t.ask.Policy.CanStillWin(&t.ask.Query, p, &t.found[best])
+}
+
+func (t *Table) before(a, b *victim.Process) bool {
+	c, _ := t.ask.Policy.Compare(&t.ask.Query, a, b)
+	return c < 0
+}

@@ -1,0 +1,10 @@
+// Package process turns /proc, under a root, into victim.Process, for one
+// choice: the cheap files of every process (statm, oom_score_adj, and
+// oom_score when swap is in use), then the dear ones (stat, status, cgroup,
+// and cmdline when asked for) of the few that can still win.
+//
+// It keeps one descriptor of /proc and allocates nothing for a process. A
+// process that vanishes under its hands is an outcome and no error. It judges
+// nobody: who can still win is victim.Policy's word. It never reads a file
+// that walks page tables (smaps, smaps_rollup), and sends no signal.
+package process

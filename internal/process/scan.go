@@ -1,0 +1,241 @@
+package process
+
+import (
+	"fmt"
+
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// The sizes of the small files, each with room to spare.
+const (
+	statmSize = 128
+	adjSize   = 16
+	scoreSize = 24
+)
+
+// outcome is what came of reading a process.
+type outcome uint8
+
+const (
+	isThere    outcome = iota
+	isSmall            // left for later
+	isVanished         // gone: ENOENT, ESRCH
+	isHidden           // not for our eyes: EACCES, EPERM
+	isBroken           // unreadable or malformed; the first is in the stats
+)
+
+// row is what phase one keeps of a process, sizes in bytes.
+type row struct {
+	rss, shared, hint uint64
+	pid               int32
+	flag              victim.Flag
+	adj               int16
+	small             bool // adj and hint were not read
+}
+
+// scan is phase one: every process becomes a row.
+func (t *Table) scan() error {
+	if e := sys.Rewind(t.proc.Int()); e != 0 {
+		return &sys.OpError{Doing: "rewind /proc", Errno: e}
+	}
+	for {
+		n, e := sys.Getdents(t.proc.Int(), t.dirents)
+		if e != 0 {
+			return &sys.OpError{Doing: "list /proc", Errno: e}
+		}
+		if n == 0 {
+			return nil
+		}
+		for name, rest := sys.NextDirent(t.dirents[:n]); name != nil; name, rest = sys.NextDirent(rest) {
+			if pid, ok := count(name); ok {
+				t.stats.Seen++
+				t.visit(pid)
+			}
+		}
+	}
+}
+
+// visit reads one process.
+func (t *Table) visit(pid int32) {
+	p := &t.one
+	*p = victim.Process{PID: pid}
+	switch out := t.phaseOne(p); out {
+	case isThere, isSmall:
+		t.rows = append(t.rows, row{p.RSS, p.Shared, p.SwapHint, pid, p.Flag, p.Adj, out == isSmall})
+	case isVanished:
+		t.stats.Vanished++
+	case isHidden:
+		t.stats.Hidden++
+	case isBroken:
+		t.stats.Broken++
+	}
+}
+
+// complete reads what was left out of the small ones.
+func (t *Table) complete() {
+	t.floor = 0
+	all := t.rows
+	t.rows = t.rows[:0]
+	for i := range all {
+		if r := all[i]; r.small {
+			t.visit(r.pid)
+		} else {
+			t.rows = append(t.rows, r)
+		}
+	}
+}
+
+// offer shows the rows to the shortlist, but for those that are not complete.
+func (t *Table) offer() {
+	t.stats.Small = 0
+	for i := range t.rows {
+		r := &t.rows[i]
+		if r.small {
+			t.stats.Small++
+			continue
+		}
+		t.one = victim.Process{PID: r.pid, Adj: r.adj, Flag: r.flag, RSS: r.rss, Shared: r.shared, SwapHint: r.hint}
+		t.short.Offer(&t.one)
+	}
+}
+
+// phaseOne fills p from the cheap files. What is excluded anyway is not read
+// any further.
+func (t *Table) phaseOne(p *victim.Process) outcome {
+	if p.PID == 1 {
+		return isThere
+	}
+	if t.isOwn(p.PID) {
+		p.Flag |= victim.Own
+		return isThere
+	}
+	t.setProcess(p.PID)
+	adjFirst := t.ask.Query.MinAdj > 0 // that few reach
+	if adjFirst {
+		if out := t.readAdj(p); out != isThere || p.Adj < t.ask.Query.MinAdj {
+			return out
+		}
+	}
+	if out := t.readSize(p); out != isThere || p.Flag != 0 {
+		return out
+	}
+	if p.RSS < t.floor {
+		return isSmall
+	}
+	if !adjFirst {
+		if out := t.readAdj(p); out != isThere {
+			return out
+		}
+	}
+	return t.readSwapHint(p)
+}
+
+// readSize fills RSS and Shared. A task without memory gets a flag that says
+// why; a dead leader has the memory of a thread that lives.
+func (t *Table) readSize(p *victim.Process) outcome {
+	m, out := t.readStatm()
+	if out != isThere {
+		return out
+	}
+	if m.size == 0 {
+		if m, out = t.memoryless(p); out != isThere || p.Flag != 0 {
+			return out
+		}
+		t.setProcess(p.PID)
+	}
+	p.RSS, p.Shared = m.resident*t.pageSize, m.shared*t.pageSize
+	return isThere
+}
+
+func (t *Table) readStatm() (statm, outcome) {
+	buf := t.line[:statmSize]
+	n, e := t.file("statm", 0, buf)
+	if e != 0 {
+		return statm{}, t.failed(e)
+	}
+	m, err := parseStatm(buf[:n])
+	return m, t.judge(err)
+}
+
+// memoryless finds out why a task has no memory. Only the leader may have
+// given it up: then the other threads tell.
+func (t *Table) memoryless(p *victim.Process) (statm, outcome) {
+	s, e, err := t.readStat()
+	if e != 0 {
+		return statm{}, t.failed(e)
+	}
+	if err != nil {
+		return statm{}, t.judge(err)
+	}
+	switch {
+	case s.is(flagKernel):
+		p.Flag |= victim.Kernel
+		return statm{}, isThere
+	case s.threads > 1:
+		if _, m, ok := t.livingThread(p.PID); ok {
+			return m, isThere
+		}
+	}
+	p.Flag |= victim.Dying
+	if s.dead() {
+		p.Flag ^= victim.Dying | victim.Zombie
+	}
+	return statm{}, isThere
+}
+
+func (t *Table) readAdj(p *victim.Process) outcome {
+	buf := t.line[:adjSize]
+	n, e := t.file("oom_score_adj", 0, buf)
+	if e != 0 {
+		return t.failed(e)
+	}
+	var err error
+	p.Adj, err = parseAdj(buf[:n])
+	return t.judge(err)
+}
+
+func (t *Table) readSwapHint(p *victim.Process) outcome {
+	if t.machine.swapUsed == 0 {
+		return isThere
+	}
+	buf := t.line[:scoreSize]
+	n, e := t.file("oom_score", 0, buf)
+	if e != 0 {
+		return t.failed(e)
+	}
+	score, err := parseScore(buf[:n])
+	if err != nil {
+		return t.judge(err)
+	}
+	p.SwapHint = t.machine.swapPages(score, p.Adj, p.RSS/t.pageSize) * t.pageSize
+	return isThere
+}
+
+// failed turns the errno of the file read last into an outcome.
+func (t *Table) failed(e sys.Errno) outcome {
+	switch e {
+	case sys.ENOENT, sys.ESRCH:
+		return isVanished
+	case sys.EACCES, sys.EPERM:
+		return isHidden
+	}
+	t.fault(e)
+	return isBroken
+}
+
+// judge does the same for what its parser says.
+func (t *Table) judge(err error) outcome {
+	if err == nil {
+		return isThere
+	}
+	t.fault(err)
+	return isBroken
+}
+
+// fault keeps the first thing that is wrong with a file of a process.
+func (t *Table) fault(err error) {
+	if t.stats.Fault == nil {
+		t.stats.Fault = fmt.Errorf("read /proc/%s: %w", t.path[:len(t.path)-1], err)
+	}
+}

@@ -1,0 +1,195 @@
+package process
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// Options are what a Table is opened with.
+type Options struct {
+	// Own is the pid of the daemon, whose ancestors are found by the parents
+	// that stat names; 0 when the root is a captured tree.
+	Own int32
+	// Finalists is how many processes a page of a choice keeps; 0 means 64.
+	Finalists int
+	// Cmdline says that finalists get their command line. Its pages belong to
+	// the process: to read them may mean to wait for its mmap_lock, or for
+	// its swap, so that it is off unless a rule needs it.
+	Cmdline bool
+}
+
+// The sizes of the buffers; only what is used is ever resident.
+const (
+	direntSize    = 32 << 10
+	lineSize      = 8 << 10 // longer than any line that matters: PATH_MAX and some
+	textSize      = 64 << 10
+	maxCmdline    = 2 << 10
+	maxAncestors  = 32
+	someFinalists = 64
+	// explained is how many finalists are looked at closely even when they
+	// can not win, so that an explanation has losers to show.
+	explained = 8
+	// mostDetailed is after how many a search ends that cannot settle who is
+	// best; phase two of so many takes some 40 ms.
+	mostDetailed = 1024
+	manyRows     = 1024 // at the start; the table grows with the machine
+)
+
+// Table reads the processes of one machine, or of a captured tree. It owns its
+// descriptors until Close, and is not safe for concurrent use.
+type Table struct {
+	proc  sys.FD
+	spare sys.FD // given back when no other descriptor is to be had
+	// read is sys.ReadOnceAt; tests put a kernel that fails in its place.
+	read func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno)
+
+	options  Options
+	pageSize uint64
+	cpus     int
+	cgroups  bool // the kernel has them
+
+	dirents, line, text []byte
+	textUsed            int
+	path                []byte
+	prefix              int // the length of "PID" or "PID/task/TID" in path
+	own                 [maxAncestors]int32
+	owned               int
+
+	ask     Ask
+	machine machine
+	floor   uint64 // bytes of RSS under which a process is left for later
+	rows    []row
+	short   *victim.Shortlist
+	after   victim.Process
+	one     victim.Process
+	found   []victim.Process
+	stats   Stats
+}
+
+// Open opens the process table below root: "/", or the directory of a captured
+// tree.
+func Open(root string, o Options) (*Table, error) {
+	dir := filepath.Join(root, "proc")
+	proc, e := sys.OpenPath(dir, sys.ReadOnly|sys.Directory)
+	if e != 0 {
+		return nil, &sys.OpError{Doing: "open " + dir, Errno: e}
+	}
+	if o.Finalists <= 0 {
+		o.Finalists = someFinalists
+	}
+	t := &Table{
+		proc: proc, read: sys.ReadOnceAt, options: o, pageSize: sys.Pagesize(), cpus: countCPUs(root),
+		dirents: make([]byte, direntSize), line: make([]byte, lineSize), text: make([]byte, textSize),
+		path: make([]byte, 0, 64), rows: make([]row, 0, manyRows), short: victim.NewShortlist(o.Finalists),
+		found: make([]victim.Process, 0, max(o.Finalists, explained)),
+	}
+	t.cgroups = exists(filepath.Join(dir, "cgroups"))
+	t.keepSpare()
+	return t, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Close gives the descriptors back.
+func (t *Table) Close() {
+	_ = t.proc.Close()
+	_ = t.spare.Close()
+}
+
+// countCPUs gives how many CPUs the machine may have.
+func countCPUs(root string) int {
+	b, err := os.ReadFile(filepath.Join(root, "sys/devices/system/cpu/possible"))
+	if err != nil {
+		return runtime.NumCPU()
+	}
+	b = bytes.TrimSpace(b)
+	last, err := strconv.Atoi(string(b[bytes.LastIndexAny(b, "-,")+1:]))
+	if err != nil {
+		return runtime.NumCPU()
+	}
+	return last + 1
+}
+
+// SeesAll reports whether the daemon may see processes of other users: false
+// when /proc is mounted with hidepid and the daemon is not exempt from it.
+func (t *Table) SeesAll() bool {
+	t.setProcess(1)
+	var buf [statmSize]byte
+	_, e := t.file("statm", 0, buf[:])
+	return e == 0
+}
+
+// setProcess makes file read below the directory of pid.
+func (t *Table) setProcess(pid int32) {
+	t.path = strconv.AppendInt(t.path[:0], int64(pid), 10)
+	t.prefix = len(t.path)
+}
+
+// setThread makes file read below the directory of a thread of pid.
+func (t *Table) setThread(pid, tid int32) {
+	t.path = append(strconv.AppendInt(t.path[:0], int64(pid), 10), "/task/"...)
+	t.path = strconv.AppendInt(t.path, int64(tid), 10)
+	t.prefix = len(t.path)
+}
+
+// setName completes path: the file name of the process that was set, with its NUL.
+func (t *Table) setName(name string) []byte {
+	t.path = append(append(append(t.path[:t.prefix], '/'), name...), 0)
+	return t.path
+}
+
+// file reads one file of the process that was set, from off, into buf. When no
+// descriptor is to be had it gives up the spare one, which comes back at the
+// end of the scan: a choice must be possible on a machine with a full table.
+func (t *Table) file(name string, off int64, buf []byte) (int, sys.Errno) {
+	n, e := t.read(t.proc.Int(), t.setName(name), off, buf)
+	if (e == sys.EMFILE || e == sys.ENFILE) && t.spare.Open() {
+		_ = t.spare.Close()
+		n, e = t.read(t.proc.Int(), t.path, off, buf)
+	}
+	return n, e
+}
+
+// keepSpare opens the spare descriptor if it was given up.
+func (t *Table) keepSpare() {
+	if !t.spare.Open() {
+		t.spare, _ = sys.OpenAt(t.proc.Int(), []byte(".\x00"), sys.PathOnly|sys.Directory)
+	}
+}
+
+// findOwn notes the daemon and its ancestors, who may change when a parent
+// exits. Without an answer the last ones stay.
+func (t *Table) findOwn() {
+	if t.options.Own == 0 {
+		return
+	}
+	n := 0
+	for pid := t.options.Own; pid > 1 && n < len(t.own); n++ {
+		t.own[n] = pid
+		t.setProcess(pid)
+		s, e, err := t.readStat()
+		if e != 0 || err != nil {
+			return
+		}
+		pid = s.ppid
+	}
+	t.owned = n
+}
+
+func (t *Table) isOwn(pid int32) bool {
+	for _, own := range t.own[:t.owned] {
+		if own == pid {
+			return true
+		}
+	}
+	return false
+}
