@@ -6,40 +6,44 @@ import (
 	"github.com/lmkd/lmkd/pkg/pressure"
 )
 
-// stallMeter does what PSI triggers do, from the totals of samples: it tells
-// when the stalls since the start of a window reached a threshold.
+// stallMeter does what two PSI triggers do, from the totals of samples: it
+// tells when the stalls since the start of a window reached a threshold. Each
+// has a window of its own, for every complete stall is a partial one too.
 type stallMeter struct {
-	known      bool
-	start      time.Duration
-	some, full uint64 // totals at the start, microseconds
+	some, full stallWindow
 }
 
-// level gives what a trigger would have said by now, and starts a new window
-// after it spoke or when the old one is over.
+// stallWindow is one trigger's.
+type stallWindow struct {
+	known bool
+	start time.Duration
+	base  uint64 // the total at the start, microseconds
+}
+
+// level gives what the triggers would have said by now.
 func (m *stallMeter) level(p *Policy, s *pressure.Sample) pressure.Level {
 	if s.Has&pressure.HasStall == 0 {
 		return pressure.LevelNone
 	}
-	level := pressure.LevelNone
-	if m.known {
-		switch {
-		case micros(s.Stall.FullTotal, m.full) >= p.Complete:
-			level = pressure.LevelCritical
-		case micros(s.Stall.SomeTotal, m.some) >= p.Partial:
-			level = pressure.LevelMedium
-		}
+	partial := m.some.reached(s.At, s.Stall.SomeTotal, p.Partial, p.Window)
+	complete := m.full.reached(s.At, s.Stall.FullTotal, p.Complete, p.Window)
+	switch {
+	case complete:
+		return pressure.LevelCritical
+	case partial:
+		return pressure.LevelMedium
 	}
-	// A window much longer than its length says nothing about a rate: the
-	// daemon was stopped, or rested.
-	if m.known && s.At-m.start > 2*p.Window {
-		level = pressure.LevelNone
-	}
-	if !m.known || level != pressure.LevelNone || s.At-m.start >= p.Window {
-		*m = stallMeter{true, s.At, s.Stall.SomeTotal, s.Stall.FullTotal}
-	}
-	return level
+	return pressure.LevelNone
 }
 
-func micros(now, then uint64) time.Duration {
-	return time.Duration(now-min(now, then)) * time.Microsecond
+// reached tells whether the total grew by the threshold, and starts a new
+// window after it did or when the old one is over. A window much longer than
+// its length says nothing about a rate: the daemon was stopped, or rested.
+func (w *stallWindow) reached(at time.Duration, total uint64, threshold, length time.Duration) bool {
+	stalled := time.Duration(total-min(total, w.base)) * time.Microsecond
+	spoke := w.known && stalled >= threshold && at-w.start <= 2*length
+	if !w.known || spoke || at-w.start >= length {
+		*w = stallWindow{true, at, total}
+	}
+	return spoke
 }

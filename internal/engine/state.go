@@ -45,6 +45,7 @@ type State struct {
 	unmeasured bool // an outcome waits for the first sample after its exit
 	kills      uint64
 	shun       victim.Shunned
+	query      victim.Query // of the last List
 
 	ranking victim.Ranking
 	actions [4]Action

@@ -33,8 +33,12 @@ func Step(p *Policy, st *State, in *Input) *Output {
 }
 
 // woken notes the event and looks, unless a victim is dying: then its death is
-// the next thing to wait for, and the look comes with it.
+// the next thing to wait for, and the look comes with it. A stall of that time
+// is what the victim dies for, and no reason for another death.
 func (st *State) woken(p *Policy, in *Input) {
+	if st.phase == dying {
+		return
+	}
 	st.event = max(st.event, in.Event)
 	if st.wokenAt == 0 {
 		st.wokenAt = in.At
@@ -80,9 +84,10 @@ func (st *State) sampled(p *Policy, in *Input) {
 	st.out.Verdict = &st.verdict
 	if st.verdict.Act {
 		st.phase = listing
-		st.do(Action{Do: List, SwapInUse: st.swapInUse, Query: victim.Query{
+		st.query = victim.Query{
 			MinAdj: st.verdict.MinAdj, CountFile: st.verdict.Reason.Thrashing(), Shun: st.shun,
-		}})
+		}
+		st.do(Action{Do: List, SwapInUse: st.swapInUse, Query: st.query})
 		return
 	}
 	st.pause(p, in)
@@ -99,7 +104,10 @@ func (st *State) measure(in *Input) {
 		st.out.Note, st.out.Outcome = KillDone, &st.flight
 	}
 	kills := in.Sample.Counters.OOMKill
-	if st.oomKnown && kills > st.oomKills && st.out.Note == NoNote {
+	switch {
+	case st.oomKnown && kills > st.oomKills && st.out.Note != NoNote:
+		return // told with the next sample, which follows a kill soon
+	case st.oomKnown && kills > st.oomKills:
 		st.out.Note = KernelKill
 	}
 	st.oomKills, st.oomKnown = kills, true
@@ -107,8 +115,7 @@ func (st *State) measure(in *Input) {
 
 // listed ranks the candidates and asks for the death of the first.
 func (st *State) listed(p *Policy, in *Input) {
-	q := victim.Query{MinAdj: st.verdict.MinAdj, CountFile: st.verdict.Reason.Thrashing(), Shun: st.shun}
-	p.Victim.Rank(&q, in.Candidates, &st.ranking)
+	p.Victim.Rank(&st.query, in.Candidates, &st.ranking)
 	st.out.Ranking = &st.ranking
 	index, ok := st.ranking.Winner()
 	if !ok {

@@ -121,6 +121,11 @@ func set(f reflect.Value, value string) error {
 		f.SetInt(int64(d))
 		return err
 	}
+	if digits, minus := strings.CutPrefix(value, "-"); minus && f.CanInt() {
+		n, err := ParseSize(digits)
+		f.SetInt(-int64(n))
+		return err
+	}
 	digits, plus := strings.CutPrefix(value, "+")
 	n, err := ParseSize(digits)
 	if f.CanUint() {

@@ -12,7 +12,7 @@ const (
 	IsUnkillable            // oom_score_adj is -1000
 	IsGone                  // vanished or a zombie
 	IsDying                 // on its way out already: killing it again gives nothing
-	IsStuck                 // an earlier kill of it timed out
+	IsStuck                 // an earlier kill failed or timed out
 	IsBelowMinAdj           // more important than the verdict allows
 	IsProtected             // a rule says never
 	HasNothing              // a kill would give nothing back
@@ -26,7 +26,7 @@ var exclusionText = [...]string{
 	IsUnkillable:  "its oom_score_adj is -1000",
 	IsGone:        "it is gone",
 	IsDying:       "it is dying already",
-	IsStuck:       "an earlier kill of it timed out",
+	IsStuck:       "an earlier kill did not end it",
 	IsBelowMinAdj: "its oom_score_adj is below what the verdict allows",
 	IsProtected:   "a rule protects it",
 	HasNothing:    "a kill would give nothing back",

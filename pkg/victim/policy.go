@@ -23,7 +23,7 @@ type Query struct {
 	// CountFile is true when the file cache thrashes: the mapped file pages of
 	// a victim then count as its gain, for they are what is fought over.
 	CountFile bool
-	// Shun are victims whose kill timed out: they are not chosen again.
+	// Shun are victims whose kill failed or timed out: they are not chosen again.
 	Shun Shunned
 }
 

@@ -1,0 +1,302 @@
+package engine
+
+import (
+	"math/rand"
+	"testing"
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// world plays a hostile kernel: it answers what it must, and between that it
+// wakes, stalls, kills late, twice or never, as the dice say.
+type world struct {
+	t      *testing.T
+	r      *rand.Rand
+	policy Policy
+	state  *State
+	now    time.Duration
+	sample pressure.Sample
+
+	owed     *Action // the action that waits for its answer
+	target   int32   // the pid of the Kill that waits for its answer
+	table    []victim.Process
+	deadline time.Duration // of the last Wait
+	resting  bool
+
+	dying     bool
+	signalled time.Duration
+	kills     int
+	shun      map[victim.Identity]bool
+}
+
+func newWorld(t *testing.T, seed int64) *world {
+	w := &world{t: t, r: rand.New(rand.NewSource(seed)), state: NewState(8), now: time.Hour, shun: map[victim.Identity]bool{}}
+	w.policy = []Policy{Linux(), Android(), Embedded()}[w.r.Intn(3)]
+	w.policy.Untriggered = w.r.Intn(3) == 0
+	w.policy.Sampling = w.policy.Untriggered && w.r.Intn(2) == 0
+	if w.r.Intn(4) == 0 {
+		w.policy.KillTimeout = 0
+	}
+	w.sample.Has = pressure.HasAvailable | pressure.HasWatermarks | pressure.HasStall
+	w.sample.Watermarks = pressure.Watermarks{Min: 2 << 20, Low: 4 << 20, High: 6 << 20}
+	return w
+}
+
+// step hands in one input and checks what comes out against the invariants.
+func (w *world) step(in Input) {
+	in.At = w.now
+	out := Step(&w.policy, w.state, &in)
+	w.owed = nil
+	answers := 0
+	for i := range out.Actions {
+		a := &out.Actions[i]
+		switch a.Do {
+		case Sample, List, Kill:
+			answers++
+			owed := *a
+			w.owed = &owed
+			w.resting = false
+		case Wait:
+			w.deadline, w.resting = a.Until, false
+		case Rest:
+			w.deadline, w.resting = 0, true
+		case Abandon:
+			w.abandoned()
+		}
+	}
+	if answers > 1 {
+		w.t.Fatalf("%d answers are owed at once: %+v", answers, out.Actions)
+	}
+	if w.owed != nil && w.owed.Do == Kill {
+		w.killAsked(out)
+	}
+	w.neverDeaf()
+}
+
+// abandoned: only after the deadline is a victim given up.
+func (w *world) abandoned() {
+	if !w.dying || w.policy.KillTimeout == 0 || w.now < w.signalled+w.policy.KillTimeout {
+		w.t.Fatalf("given up at %v, dying %v since %v", w.now, w.dying, w.signalled)
+	}
+	w.dying = false
+}
+
+// killAsked: never a second Kill before Exited or the deadline, never of one
+// that may not be chosen.
+func (w *world) killAsked(out *Output) {
+	if w.dying {
+		w.t.Fatalf("a second kill at %v while a victim dies since %v", w.now, w.signalled)
+	}
+	p := &w.table[w.owed.Index]
+	q := victim.Query{MinAdj: w.state.verdict.MinAdj, Shun: w.state.shun}
+	if why := w.policy.Victim.Excluded(&q, p); why != victim.Eligible {
+		w.t.Fatalf("kill of pid %d: %v", p.PID, why)
+	}
+	if out.Ranking == nil || !w.state.verdict.Act {
+		w.t.Fatal("a kill without ranking or reason")
+	}
+	w.target = p.PID
+	w.kills++
+}
+
+// neverDeaf: something will come in, whatever the kernel does: an answer, a
+// deadline, a death, or the kernel's word when it was said that it may rest.
+func (w *world) neverDeaf() {
+	switch {
+	case w.owed != nil, w.deadline > 0:
+	case w.resting && !w.policy.Sampling:
+	case w.dying && w.policy.KillTimeout == 0:
+	default:
+		w.t.Fatalf("deaf at %v: dying %v, resting %v", w.now, w.dying, w.resting)
+	}
+}
+
+// advance lets time pass and something happen.
+func (w *world) advance() {
+	w.now += time.Duration(w.r.Intn(50)) * time.Millisecond
+	if w.owed != nil {
+		w.answer(w.owed)
+		return
+	}
+	switch w.r.Intn(8) {
+	case 0, 1:
+		w.step(Input{Kind: Woken, Source: Source(1 + w.r.Intn(15)), Event: pressure.Level(w.r.Intn(4))})
+	case 2:
+		w.step(Input{Kind: Reaped, Errno: int32(w.r.Intn(2) * 11)})
+	case 3, 4:
+		if w.dying { // the loop hands in the end of the victim that it watches
+			w.dying = false
+			w.step(Input{Kind: Exited})
+		}
+	default:
+		w.elapse()
+	}
+}
+
+// elapse hands in the deadline, sometimes too early.
+func (w *world) elapse() {
+	if w.deadline == 0 {
+		return
+	}
+	if w.now < w.deadline && w.r.Intn(4) > 0 {
+		w.now = w.deadline
+	}
+	if w.dying && w.now < w.deadline { // the loop never does; the engine must bear it
+		w.step(Input{Kind: Elapsed})
+		return
+	}
+	w.deadline = 0
+	w.step(Input{Kind: Elapsed})
+}
+
+func (w *world) answer(a *Action) {
+	switch a.Do {
+	case Sample:
+		w.look()
+	case List:
+		w.list()
+	case Kill:
+		in := Input{Kind: Signalled}
+		if w.r.Intn(5) == 0 {
+			in.Errno = 3
+		} else {
+			w.dying, w.signalled = true, w.now
+		}
+		w.step(in)
+	}
+}
+
+func (w *world) look() {
+	s := &w.sample
+	s.At = w.now
+	some := func(max int) uint64 { return uint64(w.r.Intn(max)) << 20 }
+	s.Memory = pressure.Memory{Total: 464 << 20, Free: some(12), Available: some(130), SwapTotal: some(2) * 100}
+	s.Memory.SwapFree = min(some(100), s.Memory.SwapTotal)
+	s.Counters.PgscanDirect += uint64(w.r.Intn(2))
+	s.Counters.Refault += uint64(w.r.Intn(2000))
+	s.Counters.OOMKill += uint64(w.r.Intn(20) / 19)
+	s.Stall.SomeTotal += uint64(w.r.Intn(50000))
+	s.Stall.FullTotal += uint64(w.r.Intn(50000))
+	in := Input{Kind: Sampled, Sample: s}
+	if w.r.Intn(2) == 0 {
+		in.Reclaim = pressure.Reclaim{Known: true, Kswapd: w.r.Intn(2) == 0, Direct: w.r.Intn(3) == 0}
+	}
+	if w.r.Intn(20) == 0 {
+		in.Errno = 5
+	}
+	w.step(in)
+}
+
+func (w *world) list() {
+	w.table = w.table[:0]
+	for range w.r.Intn(6) {
+		p := victim.Process{PID: int32(w.r.Intn(30)), StartTime: 1 + uint64(w.r.Intn(2)), Flag: victim.Detailed}
+		p.Adj = int16([]int{-1000, -500, 0, 0, 300, 950}[w.r.Intn(6)])
+		p.RssAnon = uint64(w.r.Intn(50)) << 20
+		w.table = append(w.table, p)
+	}
+	w.step(Input{Kind: Listed, Candidates: w.table})
+}
+
+// TestOneVictimAtATime plays thousands of random schedules: no second Kill
+// before Exited or the deadline, no answer owed twice, never deaf.
+func TestOneVictimAtATime(t *testing.T) {
+	kills := 0
+	for seed := range int64(3000) {
+		w := newWorld(t, seed)
+		w.step(Input{Kind: Started})
+		for range 300 {
+			w.advance()
+		}
+		kills += w.kills
+	}
+	if kills < 10000 {
+		t.Errorf("%d kills in all schedules: they show little", kills)
+	}
+}
+
+// TestSameInputsSameActions: the engine is a function of its inputs alone.
+func TestSameInputsSameActions(t *testing.T) {
+	a, b := newWorld(t, 7), newWorld(t, 7)
+	for _, w := range []*world{a, b} {
+		w.step(Input{Kind: Started})
+		for range 2000 {
+			w.advance()
+		}
+	}
+	if a.now != b.now || a.kills != b.kills || a.state.flight.ID != b.state.flight.ID || a.kills == 0 {
+		t.Errorf("%v and %v, %d and %d kills", a.now, b.now, a.kills, b.kills)
+	}
+}
+
+// cycle is a whole kill from wake to measured end.
+func cycle() (run func(*Policy, *State)) {
+	s := pressure.Sample{
+		Has:        pressure.HasAvailable | pressure.HasWatermarks,
+		Memory:     pressure.Memory{Total: 464 << 20, Free: 3 << 20, Available: 20 << 20},
+		Watermarks: pressure.Watermarks{Min: 2 << 20, Low: 4 << 20, High: 6 << 20},
+	}
+	table := make([]victim.Process, 32)
+	for i := range table {
+		table[i] = victim.Process{PID: int32(i + 2), StartTime: 1, RssAnon: uint64(i) << 20, Flag: victim.Detailed}
+	}
+	now := time.Hour
+	var in Input
+	return func(p *Policy, st *State) {
+		for _, kind := range [...]Kind{Woken, Sampled, Listed, Signalled, Reaped, Exited, Sampled, Elapsed, Sampled} {
+			now += time.Millisecond
+			in = Input{At: now, Kind: kind}
+			switch kind {
+			case Woken:
+				in.Source = FromKswapd
+			case Sampled:
+				s.At = now
+				in.Sample, in.Reclaim = &s, pressure.Reclaim{Known: true, Kswapd: st.flight.ExitedAt == 0}
+			case Listed:
+				in.Candidates = table
+			}
+			Step(p, st, &in)
+		}
+		st.flight = Outcome{}
+	}
+}
+
+func TestStepDoesNotAllocate(t *testing.T) {
+	p, st, run := Linux(), NewState(32), cycle()
+	run(&p, st)
+	if st.kills != 1 {
+		t.Fatalf("%d kills in the cycle, want 1: it does not show a whole kill", st.kills)
+	}
+	if n := testing.AllocsPerRun(100, func() { run(&p, st) }); n != 0 {
+		t.Errorf("%v allocations a kill", n)
+	}
+}
+
+// BenchmarkStep is nine steps: a whole kill among 32 candidates.
+func BenchmarkStep(b *testing.B) {
+	p, st, run := Linux(), NewState(32), cycle()
+	b.ReportAllocs()
+	for b.Loop() {
+		run(&p, st)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for k := Started; k <= Exited; k++ {
+		if k.String() == "" {
+			t.Errorf("kind %d has no name", k)
+		}
+	}
+	for d := Sample; d <= Rest; d++ {
+		if d.String() == "" {
+			t.Errorf("action %d has no name", d)
+		}
+	}
+	for n := Nobody; n <= Blind; n++ {
+		if n.String() == "" {
+			t.Errorf("note %d has no name", n)
+		}
+	}
+}

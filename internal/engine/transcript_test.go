@@ -1,0 +1,223 @@
+package engine_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/transcript"
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// TestTranscripts runs testdata/*.txt. A line is
+//
+//	# text                        a comment
+//	policy PROFILE K=V ...        a new domain: linux, android or embedded, then fields of Policy
+//	set K=V ...                   changes the sample, which is kept from line to line
+//	process NAME PID K=V ...      a candidate of the next Listed: fields of Process
+//	processes                     forgets the candidates
+//	+DURATION INPUT [words]       lets time pass and hands in one input:
+//	    started, elapsed, listed, exited
+//	    woken SOURCES [LEVEL]     psi, kswapd, direct, oom, joined by +
+//	    sampled [K=V ...]         changes the sample and hands it in; kswapd and direct are
+//	                              words here, events says that nothing reclaims
+//	    blind, signalled, reaped  with [errno=N] [took=DURATION]
+//
+// What the engine asks for follows, indented, and is compared. Times are shown
+// from the domain's start.
+func TestTranscripts(t *testing.T) {
+	transcript.Run(t, func() transcript.Line { return new(domain).line })
+}
+
+// start is when a transcript's clock begins: not at 0, which means never.
+const start = time.Hour
+
+type domain struct {
+	policy engine.Policy
+	state  *engine.State
+	sample pressure.Sample
+	table  []victim.Process
+	now    time.Duration
+}
+
+func (d *domain) line(out *transcript.Out, words []string) error {
+	switch words[0] {
+	case "policy":
+		profiles := map[string]engine.Policy{"linux": engine.Linux(), "android": engine.Android(), "embedded": engine.Embedded()}
+		*d = domain{policy: profiles[words[1]], state: engine.NewState(8), now: start}
+		d.sample.Has = pressure.HasAvailable | pressure.HasWatermarks | pressure.HasStall
+		return transcript.AssignAll(words[2:], &d.policy, &d.policy.Pressure)
+	case "set":
+		return d.set(words[1:])
+	case "processes":
+		d.table = nil
+		return nil
+	case "process":
+		p := victim.Process{Flag: victim.Detailed, UID: 1000}
+		p.SetName([]byte(words[1]))
+		if err := transcript.AssignAll(append(words[3:], "PID="+words[2]), &p); err != nil {
+			return err
+		}
+		d.table = append(d.table, p)
+		return nil
+	}
+	return d.input(out, words)
+}
+
+func (d *domain) set(words []string) error {
+	return transcript.AssignAll(words, &d.sample.Memory, &d.sample.Counters, &d.sample.Watermarks, &d.sample.Stall)
+}
+
+// input makes an Input of the words and shows what Step gives.
+func (d *domain) input(out *transcript.Out, words []string) error {
+	pass, err := time.ParseDuration(words[0])
+	if err != nil {
+		return err
+	}
+	d.now += pass
+	in := engine.Input{At: d.now}
+	rest := words[2:]
+	switch words[1] {
+	case "sampled":
+		err = d.sampled(&in, rest)
+	case "blind":
+		in.Kind = engine.Sampled
+		err = transcript.AssignAll(rest, &result{&in})
+	case "woken":
+		err = woken(&in, rest)
+	case "listed":
+		in.Kind, in.Candidates = engine.Listed, d.table
+	case "signalled", "reaped":
+		in.Kind = map[string]engine.Kind{"signalled": engine.Signalled, "reaped": engine.Reaped}[words[1]]
+		err = transcript.AssignAll(rest, &result{&in})
+	default:
+		kinds := map[string]engine.Kind{"started": engine.Started, "elapsed": engine.Elapsed, "exited": engine.Exited}
+		kind, ok := kinds[words[1]]
+		if !ok {
+			return fmt.Errorf("no input %q", words[1])
+		}
+		in.Kind = kind
+	}
+	if err != nil {
+		return err
+	}
+	d.show(out, engine.Step(&d.policy, d.state, &in))
+	return nil
+}
+
+// result lets Assign see the fields of an answer.
+type result struct{ *engine.Input }
+
+func (d *domain) sampled(in *engine.Input, words []string) error {
+	in.Kind = engine.Sampled
+	var fields []string
+	for _, w := range words {
+		switch w {
+		case "kswapd":
+			in.Reclaim.Known, in.Reclaim.Kswapd = true, true
+		case "direct":
+			in.Reclaim.Known, in.Reclaim.Direct = true, true
+		case "events":
+			in.Reclaim.Known = true
+		default:
+			fields = append(fields, w)
+		}
+	}
+	d.sample.At = d.now
+	in.Sample = &d.sample
+	return d.set(fields)
+}
+
+func woken(in *engine.Input, words []string) error {
+	in.Kind = engine.Woken
+	sources := map[string]engine.Source{
+		"psi": engine.FromPSI, "kswapd": engine.FromKswapd, "direct": engine.FromDirect, "oom": engine.FromOOM,
+	}
+	for _, s := range strings.Split(words[0], "+") {
+		if sources[s] == 0 {
+			return fmt.Errorf("no source %q", s)
+		}
+		in.Source |= sources[s]
+	}
+	if len(words) > 1 {
+		in.Event = map[string]pressure.Level{"medium": pressure.LevelMedium, "critical": pressure.LevelCritical}[words[1]]
+	}
+	return nil
+}
+
+func (d *domain) show(out *transcript.Out, o *engine.Output) {
+	if o.Note != engine.NoNote {
+		out.Printf("note: %v", o.Note)
+	}
+	if o.Outcome != nil {
+		showOutcome(out, o.Outcome)
+	}
+	if o.Verdict != nil && o.Verdict.Event != pressure.LevelNone {
+		out.Printf("event: %v", o.Verdict.Event)
+	}
+	if v := o.Verdict; v != nil && v.Act {
+		out.Printf("verdict: %v, min adj %d: %s", v.Reason, v.MinAdj, v.Because(&d.policy.Pressure))
+	}
+	if o.Ranking != nil {
+		for _, l := range o.Ranking.Explain(d.table) {
+			out.Printf("%s", l)
+		}
+	}
+	for i := range o.Actions {
+		showAction(out, d, &o.Actions[i])
+	}
+	if len(o.Actions) == 0 {
+		out.Printf("-")
+	}
+}
+
+func showAction(out *transcript.Out, d *domain, a *engine.Action) {
+	switch a.Do {
+	case engine.Sample:
+		out.Printf("sample%s", map[bool]string{true: " with watermarks"}[a.Watermarks])
+	case engine.List:
+		out.Printf("list: min adj %d, count file %v, swap in use %v%s", a.Query.MinAdj, a.Query.CountFile, a.SwapInUse, shunned(&a.Query))
+	case engine.Kill:
+		out.Printf("kill %s", d.table[a.Index].Name())
+	case engine.Wait:
+		if a.Until == 0 {
+			out.Printf("wait for ever")
+			return
+		}
+		out.Printf("wait %v, until %v", a.Until-d.now, a.Until-start)
+	case engine.Rest:
+		out.Printf("rest; reclaim events need not wake for %v", a.Until-d.now)
+	default:
+		out.Printf("%v", a.Do)
+	}
+}
+
+func shunned(q *victim.Query) (text string) {
+	for _, id := range q.Shun {
+		if id.PID != 0 {
+			text += fmt.Sprintf(", not %d", id.PID)
+		}
+	}
+	return text
+}
+
+// showOutcome shows what is set, in the order of the struct.
+func showOutcome(out *transcript.Out, o *engine.Outcome) {
+	text := fmt.Sprintf("kill %d of %s for %v", o.ID, o.Victim.Name(), o.Verdict.Reason)
+	v := reflect.ValueOf(o).Elem()
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Name
+		if f := v.Field(i); !f.IsZero() && name != "ID" && name != "Victim" && name != "Verdict" {
+			value := f.Interface()
+			if at, ok := value.(time.Duration); ok && strings.HasSuffix(name, "At") {
+				value = at - start
+			}
+			text += fmt.Sprintf(", %s %v", name, value)
+		}
+	}
+	out.Printf("%s, freed %dMiB", text, o.Freed()>>20)
+}
