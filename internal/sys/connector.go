@@ -73,9 +73,9 @@ func initialNamespaces() error {
 }
 
 func (c *Connector) join(mask ProcEventKind, size int) error {
-	if size > 0 && unix.SetsockoptInt(c.fd.Int(), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
-		if err := unix.SetsockoptInt(c.fd.Int(), unix.SOL_SOCKET, unix.SO_RCVBUF, size); err != nil {
-			return &OpError{"set the buffer of process events", errno(err)}
+	if size > 0 {
+		if e := c.SetBuffer(size); e != 0 {
+			return &OpError{"set the buffer of process events", e}
 		}
 	}
 	err := unix.Bind(c.fd.Int(), &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: cnIdxProc})
@@ -266,4 +266,14 @@ func (m *mailbox) receive(fd, want int) (int, Errno) {
 			return 0, e
 		}
 	}
+}
+
+// SetBuffer asks for a receive buffer of size bytes, beyond the system's limit
+// if we may.
+func (c *Connector) SetBuffer(size int) Errno {
+	err := unix.SetsockoptInt(c.fd.Int(), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size)
+	if err == unix.EPERM {
+		err = unix.SetsockoptInt(c.fd.Int(), unix.SOL_SOCKET, unix.SO_RCVBUF, size)
+	}
+	return errno(err)
 }

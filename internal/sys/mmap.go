@@ -36,12 +36,3 @@ func (m *Mapping) Close() error {
 	}
 	return Err(errno(unix.Munmap(b)))
 }
-
-// MapAnonymous maps size bytes of fresh private memory, none of it present.
-func MapAnonymous(size int) (Mapping, error) {
-	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	if err != nil {
-		return Mapping{}, &OpError{"map " + strconv.Itoa(size) + " bytes of memory", errno(err)}
-	}
-	return Mapping{b}, nil
-}
