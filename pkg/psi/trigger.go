@@ -25,8 +25,9 @@ func (k Kind) String() string {
 }
 
 // The limits of a window: below 500 ms kernels before 6.4 refuse it, above
-// 10 s all do. Without CAP_SYS_RESOURCE it is a multiple of FreeWindow (Linux
-// 6.4; no trigger at all before).
+// 10 s all do. Without CAP_SYS_RESOURCE it is a multiple of FreeWindow since
+// Linux 6.4 (and stable releases of 6.1); from 5.13 until then there was no
+// trigger without it, and before that the file's mode decided.
 const (
 	MinWindow  = 500 * time.Millisecond
 	MaxWindow  = 10 * time.Second
@@ -118,7 +119,7 @@ func arm(path string, t Threshold) (sys.FD, doing, sys.Errno) {
 }
 
 // explainEINVAL finds out what EINVAL means for a threshold that is valid:
-// since Linux 6.4 it is also the answer to a process without CAP_SYS_RESOURCE
+// since Linux 6.4 (stable 6.1) it is also the answer to a process without CAP_SYS_RESOURCE
 // that asks for a window of other than 2 s steps.
 func explainEINVAL(path string, t Threshold) error {
 	free := t.Unprivileged()
