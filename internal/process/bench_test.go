@@ -5,14 +5,17 @@ import (
 	"testing"
 
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/sys/systest"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 var sleepers = flag.Int("sleepers", 1000, "how many sleeping processes the benchmarks add")
 
 func BenchmarkCandidates(b *testing.B) {
-	spawn(b, *sleepers)
-	start(b, "hog", "hog")
+	if *sleepers > 0 {
+		systest.New(b).Crowd(*sleepers)
+	}
+	hog(b, "hog")
 	t := open(b, "/", Options{Own: int32(sys.Getpid())})
 	for _, c := range []struct {
 		name string

@@ -41,7 +41,6 @@ func (t *Table) phaseTwo(p *victim.Process) outcome {
 	if out := t.readStatus(p); out != isThere {
 		return out
 	}
-	t.setProcess(p.PID)
 	if out := t.readCgroup(p); out != isThere {
 		return out
 	}
@@ -58,8 +57,9 @@ func (t *Table) identify(p *victim.Process, leader *stat) {
 }
 
 // survivor looks for the thread that keeps the memory of a group whose leader
-// has exited, and leaves it set as what file reads. Without one the group is a
-// zombie, or about to be one.
+// has exited, and leaves it set as what file reads: the leader is in no cgroup of
+// version 1 any more either. Without one the group is a zombie, or about to be
+// one.
 func (t *Table) survivor(p *victim.Process, leader stat) (stat, outcome) {
 	if leader.threads > 1 {
 		if _, _, ok := t.livingThread(p.PID); ok {

@@ -13,54 +13,47 @@ import (
 	"testing"
 
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/sys/systest"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
-// The test binary plays the processes that it needs to see.
+// The test binary plays the processes that it needs to see: what systest has
+// not, it has here.
 const roleKey = "LMKD_PROCESS_TEST_ROLE"
 
-var roles = map[string]func(){
-	"hog":    func() { play(make([]byte, 48<<20)) },
-	"leader": playLeader,
-	"full":   playFull,
-}
-
 func TestMain(m *testing.M) {
-	if role := roles[os.Getenv(roleKey)]; role != nil {
-		role()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func init() {
-	if os.Getenv(roleKey) == "leader" {
-		runtime.LockOSThread() // main is to run on the first thread
+	switch os.Getenv(roleKey) {
+	case "hog":
+		playHog()
+	case "full":
+		playFull()
+	default:
+		systest.Main(m)
 	}
 }
 
-// play touches memory, says so, and waits for the end of its input.
-func play(memory []byte) {
+// playHog touches memory, half of which goes to swap if there is any, says so,
+// and waits for the end of its input.
+func playHog() {
+	memory := make([]byte, 48<<20)
 	for i := range memory {
 		memory[i] = byte(i * i)
+	}
+	if err := systest.PageOut(memory[:len(memory)/2]); err != nil {
+		fmt.Println("page out:", err)
+		return
 	}
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	runtime.KeepAlive(memory)
 }
 
-// playLeader lets the first thread die and the others live.
-func playLeader() {
-	go func() {
-		play(make([]byte, 48<<20))
-		os.Exit(0)
-	}()
-	sys.ExitThread()
-}
-
 // playFull uses up all descriptors and chooses then.
 func playFull() {
 	table, err := Open("/", Options{Own: int32(sys.Getpid())})
+	if err == nil {
+		err = systest.LimitFiles(40)
+	}
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -70,12 +63,12 @@ func playFull() {
 			break
 		}
 	}
-	found, stats, err := table.Candidates(linux())
-	fmt.Println("found", len(found), "seen", stats.Seen, stats.Fault, err)
+	_, stats, err := table.Candidates(linux())
+	fmt.Println("broken", stats.Broken, stats.Fault, err)
 }
 
-// start runs the test binary, as name, in a role; it ends with the test.
-func start(t testing.TB, role, name string) *exec.Cmd {
+// hog starts the test binary, as name, as a hog; it ends with the test.
+func hog(t testing.TB, name string) (pid int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -86,7 +79,7 @@ func start(t testing.TB, role, name string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(link)
-	cmd.Env = append(os.Environ(), roleKey+"="+role)
+	cmd.Env = append(os.Environ(), roleKey+"=hog")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -103,38 +96,9 @@ func start(t testing.TB, role, name string) *exec.Cmd {
 		_ = cmd.Wait()
 	})
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatal(role, line, err)
+		t.Fatal(name, line, err)
 	}
-	return cmd
-}
-
-// spawn starts n processes that sleep until the test ends, or dies: each waits
-// for the end of a pipe whose other end the test holds.
-func spawn(tb testing.TB, n int) {
-	tb.Helper()
-	cmd := exec.Command("/bin/sh", "-c", `exec 3<&0; i=0
-while [ $i -lt `+strconv.Itoa(n)+` ]; do (read x <&3) & i=$((i+1)); done
-echo ready
-wait`)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		_ = in.Close()
-		_, _ = io.Copy(io.Discard, out) // until the last of them is gone
-		_ = cmd.Wait()
-	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		tb.Fatal(line, err)
-	}
+	return cmd.Process.Pid
 }
 
 // look reads one live process by both phases.
@@ -152,7 +116,7 @@ func look(t testing.TB, table *Table, pid int) *victim.Process {
 
 func TestLiveHog(t *testing.T) {
 	const name = ") Z 1 (\n\xff"
-	pid := start(t, "hog", name).Process.Pid
+	pid := hog(t, name)
 	p := look(t, open(t, "/", Options{Cmdline: true}), pid)
 	if p.Name() != name || p.PPID != int32(os.Getpid()) || p.UID != uint32(os.Getuid()) || p.Flag != victim.Detailed {
 		t.Errorf("%+v %q", p, p.Name())
@@ -168,42 +132,98 @@ func TestLiveHog(t *testing.T) {
 // A group whose leader has exited: its name and start are the leader's, its
 // memory that of its threads, and it is nobody's zombie.
 func TestLiveZombieLeader(t *testing.T) {
-	pid := start(t, "leader", "leader").Process.Pid
+	n := systest.New(t)
+	pid, _ := n.Program()
 	table := open(t, "/", Options{})
-	for { // "ready" may come before the first thread is gone
+	before := *look(t, table, pid)
+	cgroup := string(before.Cgroup)
+	n.Tell(pid, "leave")
+	for dead := false; !dead; runtime.Gosched() {
 		table.setProcess(int32(pid))
-		if s, e, err := table.readStat(); e != 0 || err != nil {
+		s, e, err := table.readStat()
+		if e != 0 || err != nil {
 			t.Fatal(e, err)
-		} else if s.dead() {
-			break
 		}
-		runtime.Gosched()
+		dead = s.dead()
 	}
 	p := look(t, table, pid)
-	if p.RssAnon+p.Swap < 48<<20 || p.RSS < p.RssAnon || p.Flag != victim.Detailed || p.Name() != "leader" || p.Threads < 2 {
+	if p.RssAnon == 0 || p.RSS < p.RssAnon || p.Flag != victim.Detailed || p.Threads < 2 {
 		t.Errorf("%+v", p)
+	}
+	if p.Name() != before.Name() || p.StartTime != before.StartTime || string(p.Cgroup) != cgroup {
+		t.Errorf("%+v, before %+v", p, before)
 	}
 }
 
-func TestLiveZombie(t *testing.T) {
-	cmd := exec.Command("/bin/sh", "-c", "exit 0")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	table := open(t, "/", Options{})
-	fd, e := sys.PidfdOpen(cmd.Process.Pid)
+// exit lets a child exit, and waits until it has.
+func exit(t testing.TB, n *systest.Nursery, pid int) {
+	t.Helper()
+	fd, e := sys.PidfdOpen(pid)
 	if e != 0 {
 		t.Fatal(e)
 	}
-	_, e = sys.PollFor(fd.Int(), -1) // until it has exited
-	p := look(t, table, cmd.Process.Pid)
-	_, _ = fd.Close(), cmd.Wait()
-	if e != 0 || !p.Is(victim.Zombie) || p.Is(victim.Kernel) {
-		t.Errorf("%v %+v", e, p)
+	n.Exit(pid, 0)
+	if _, e := sys.PollFor(fd.Int(), -1); e != 0 {
+		t.Fatal(e)
 	}
-	table.setProcess(p.PID)
+	_ = fd.Close()
+}
+
+func TestLiveZombie(t *testing.T) {
+	n := systest.New(t)
+	pid := n.Fork()
+	table := open(t, "/", Options{Cmdline: true})
+	exit(t, n, pid)
+	if p := look(t, table, pid); !p.Is(victim.Zombie) || p.Is(victim.Kernel) {
+		t.Errorf("%+v", p)
+	}
+	n.Reap(pid)
+	table.setProcess(int32(pid))
 	if _, out := table.readStatm(); out != isVanished {
 		t.Errorf("after it was reaped: %d", out)
+	}
+}
+
+// A live process that exits, or is gone, right before any of its files is read:
+// no fault, and nobody to kill.
+func TestLiveVanishAtEveryRead(t *testing.T) {
+	n := systest.New(t)
+	for _, reap := range []bool{false, true} {
+		for _, file := range []string{"statm", "oom_score_adj", "oom_score", "stat", "status", "cgroup", "cmdline"} {
+			pid := n.Fork()
+			table := open(t, "/", Options{Cmdline: true})
+			table.read = func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno) {
+				if string(path) == fmt.Sprintf("%d/%s\x00", pid, file) {
+					table.read = sys.ReadOnceAt
+					exit(t, n, pid)
+					if reap {
+						n.Reap(pid)
+					}
+				}
+				return sys.ReadOnceAt(dir, path, off, buf)
+			}
+			checkGone(t, table, pid, file)
+			if !reap {
+				n.Reap(pid)
+			}
+		}
+	}
+}
+
+func checkGone(t *testing.T, table *Table, pid int, file string) {
+	t.Helper()
+	ask := linux()
+	ask.Policy.MinGain, ask.Swap, ask.SwapUsed = 0, 1<<30, 1<<20
+	table.begin(ask)
+	p := &victim.Process{PID: int32(pid)}
+	gone := true
+	if table.phaseOne(p) == isThere {
+		table.detail(p)
+		gone = ask.Policy.Excluded(&ask.Query, p) != victim.Eligible
+	}
+	late := file == "cgroup" || file == "cmdline" // a zombie has these
+	if table.stats.Fault != nil || !late && !gone {
+		t.Errorf("exit before %s: %+v, %v", file, p, table.stats.Fault)
 	}
 }
 
@@ -226,14 +246,14 @@ func TestLiveOwnTree(t *testing.T) {
 // The kernel's oom_score of every process fits the formula, and the hint is
 // between what is swapped out and that plus one step of the score.
 func TestLiveScore(t *testing.T) {
-	start(t, "hog", "hog")
+	hog(t, "hog")
 	info := fields(t, "/proc/meminfo")
 	table := open(t, "/", Options{})
 	ask := linux()
 	ask.RAM, ask.Swap, ask.SwapUsed = info["MemTotal"], info["SwapTotal"], 1<<50
 	table.begin(ask)
 	table.floor = 0
-	checked := 0
+	checked, swapped := 0, uint64(0)
 	for _, pid := range pids(t) {
 		p := &victim.Process{PID: pid}
 		if table.phaseOne(p) != isThere || p.RSS == 0 || p.Adj == -1000 {
@@ -248,10 +268,12 @@ func TestLiveScore(t *testing.T) {
 			t.Errorf("%s: hint %d, swapped out %d, page tables %d", p.Name(), p.SwapHint, p.Swap, p.PageTable)
 		}
 		checked++
+		swapped += p.Swap
 	}
-	if checked == 0 {
-		t.Error("no process fits the formula")
+	if checked == 0 || ask.Swap > 0 && swapped == 0 {
+		t.Errorf("%d processes fit the formula, %d bytes of them are swapped out", checked, swapped)
 	}
+	t.Logf("%d processes checked, %d bytes of them swapped out", checked, swapped)
 }
 
 func pids(t testing.TB) (list []int32) {
@@ -285,32 +307,21 @@ func fields(t testing.TB, path string) map[string]uint64 {
 	return out
 }
 
-// Processes that come and go while they are read are no fault, and a scan of
-// them allocates nothing.
-func TestLiveChurn(t *testing.T) {
-	spawn(t, 50)
-	hog := start(t, "hog", "hog").Process.Pid
-	churn := exec.Command("/bin/sh", "-c", "exec 3<&0; (read x <&3) & while kill -0 $!; do /bin/true & /bin/true; done; wait")
-	in, err := churn.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := churn.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = in.Close()
-		_ = churn.Wait()
-	}()
+// A choice among live processes finds the hog, and allocates nothing.
+func TestLiveChoice(t *testing.T) {
+	n := systest.New(t)
+	n.Crowd(50)
+	pid := hog(t, "hog")
 	table := open(t, "/", Options{Own: int32(os.Getpid())})
 	ask := linux()
+	ask.Policy.MinGain = 24 * mib
 	var stats Stats
 	allocs := testing.AllocsPerRun(20, func() {
 		var found []victim.Process
 		found, stats = choose(t, table, ask)
 		seen := false
 		for i := range found {
-			seen = seen || found[i].PID == int32(hog)
+			seen = seen || found[i].PID == int32(pid)
 		}
 		if !seen || stats.Fault != nil || stats.Broken > 0 {
 			t.Errorf("hog %v, %+v", seen, stats)
@@ -330,10 +341,10 @@ func TestLiveNoDescriptorLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/bin/sh", "-c", `ulimit -n 40; exec "$0"`, self)
+	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), roleKey+"=full")
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "<nil> <nil>") || strings.Contains(string(out), "seen 0") {
+	if err != nil || string(out) != "broken 0 <nil> <nil>\n" {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -182,7 +182,7 @@ func TestZombieLeader(t *testing.T) {
 	if winner(found, linux()) != 10 || found[0].RssAnon != 500*mib || found[0].StartTime != 1010 || found[0].RSS != 500*mib {
 		t.Fatalf("%+v", found)
 	}
-	if found[0].Flag != victim.Detailed || string(found[0].Cgroup) != "/c10" {
+	if found[0].Flag != victim.Detailed || string(found[0].Cgroup) != "/c13" {
 		t.Errorf("flags %b, cgroup %s", found[0].Flag, found[0].Cgroup)
 	}
 	if err := os.RemoveAll(filepath.Join(root, "proc/10/task/13")); err != nil {
