@@ -23,13 +23,14 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // The cures.
 const (
-	curePrivilege  = "give the process CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN (before Linux 5.11 LimitMEMLOCK=infinity as well); a container's seccomp filter or kernel lockdown may refuse it all the same"
+	curePrivilege  = "give the process CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN (before Linux 5.11 LimitMEMLOCK=infinity as well); a container's seccomp filter may refuse it all the same"
 	cureNoBPF      = "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS"
 	cureTooOld     = "use Linux 5.8 or newer, which brought the BPF ring buffer"
 	cureTracepoint = "use a kernel with CONFIG_TRACEPOINTS and CONFIG_BPF_EVENTS"
 	cureMemory     = "raise RLIMIT_MEMLOCK (LimitMEMLOCK=), or free memory"
 	cureOther      = "please report this kernel"
 	cureTracefs    = "mount -t tracefs tracefs /sys/kernel/tracing"
+	cureNoEvent    = "boot without lockdown=confidentiality, which empties tracefs, or use a kernel with event tracing (CONFIG_FTRACE)"
 	cureFormat     = "please report this kernel's events/oom/mark_victim/format"
 )
 

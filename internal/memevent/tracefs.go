@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +19,9 @@ func victimOffset(root string) (int16, error) {
 		return 0, &Error{Doing: doing, Cure: cureTracefs, Err: err}
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "events/oom/mark_victim/format"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, &Error{Doing: doing, Cure: cureNoEvent, Err: err}
+	}
 	if err != nil {
 		return 0, explain(doing, err)
 	}
@@ -39,9 +43,9 @@ func tracefs(root string) (string, error) {
 		return "", err
 	}
 	for line := range bytes.Lines(text) {
-		mount, fs, _ := bytes.Cut(line, []byte(" - "))
+		mount, kind, _ := bytes.Cut(line, []byte(" - "))
 		fields := bytes.Fields(mount)
-		if len(fields) >= 5 && bytes.HasPrefix(fs, []byte("tracefs ")) && string(fields[3]) == "/" {
+		if len(fields) >= 5 && bytes.HasPrefix(kind, []byte("tracefs ")) && string(fields[3]) == "/" {
 			return filepath.Join(root, unescape(fields[4])), nil
 		}
 	}

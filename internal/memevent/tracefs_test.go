@@ -74,7 +74,7 @@ func TestVictimOffset(t *testing.T) {
 		{"no proc", nil, 0, cureTracefs},
 		{"not mounted", map[string]string{"proc/self/mountinfo": "22 1 0:5 / /proc rw - proc proc rw\n"}, 0, cureTracefs},
 		{"a part of it mounted", map[string]string{"proc/self/mountinfo": "30 25 0:12 /events /t rw - tracefs tracefs rw\n"}, 0, cureTracefs},
-		{"no such event", map[string]string{"proc/self/mountinfo": mounts}, 0, cureTracepoint},
+		{"no such event", map[string]string{"proc/self/mountinfo": mounts}, 0, cureNoEvent},
 		{"no pid", map[string]string{"proc/self/mountinfo": mounts, format: "x\n"}, 0, cureFormat},
 		{"wide pid", map[string]string{"proc/self/mountinfo": mounts, format: "field:long pid;\toffset:8;\tsize:8;\n"}, 0, cureFormat},
 	}
