@@ -33,8 +33,8 @@ func (g *Gap) Error() string {
 // Replay runs the recorded inputs through engine.Step, domain by domain, and
 // compares what it gives with what was recorded. It stops at the first
 // difference (*Difference), at a gap (*Gap) or at an unreadable line
-// (*LineError), and gives the number of steps that were the same. Each of them
-// is handed to seen, if that is not nil.
+// (*LineError), and gives the number of steps that were the same. Each entry is
+// handed to seen before it is stepped, if that is not nil.
 func Replay(t *Reader, seen func(line int, e *Entry)) (steps int, err error) {
 	states := make(map[uint16]*replayed, len(t.Header.Domains))
 	for i := range t.Header.Domains {
@@ -49,13 +49,13 @@ func Replay(t *Reader, seen func(line int, e *Entry)) (steps int, err error) {
 		if err != nil {
 			return steps, err
 		}
+		if seen != nil {
+			seen(t.Line(), e)
+		}
 		if err := step(t.Line(), states, e); err != nil {
 			return steps, err
 		}
 		steps++
-		if seen != nil {
-			seen(t.Line(), e)
-		}
 	}
 }
 

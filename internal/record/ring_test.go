@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
-	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -60,6 +59,9 @@ func fullStep() (*engine.Input, *engine.Output) {
 			out.Actions[i].Query = victim.Query{}
 		}
 	}
+	for i := range out.Ranking.Places {
+		out.Ranking.Places[i].Excluded, out.Ranking.Places[i].By = victim.IsDying, victim.ByYouth
+	}
 	out.Note = engine.KillDone
 	out.Verdict.Reason, out.Verdict.Event = pressure.LowAvailable, pressure.LevelMedium
 	out.Outcome.Verdict = *out.Verdict
@@ -67,23 +69,6 @@ func fullStep() (*engine.Input, *engine.Output) {
 	out.Outcome.Victim.Comm = [victim.CommSize]byte{}
 	out.Outcome.Victim.SetName([]byte("leak"))
 	return in, out
-}
-
-// gather is a Sink that keeps a deep copy, taken through the trace.
-type gather struct {
-	mu      sync.Mutex
-	entries []Entry
-}
-
-func (g *gather) Record(e *Entry) {
-	w := toWireEntry(e)
-	c, err := w.entry()
-	if err != nil {
-		panic(err)
-	}
-	g.mu.Lock()
-	g.entries = append(g.entries, *c)
-	g.mu.Unlock()
 }
 
 func TestRingKeepsEveryField(t *testing.T) {

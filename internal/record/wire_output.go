@@ -107,7 +107,8 @@ func (w *wireOutput) output(o *engine.Output) error {
 		o.Verdict, err = &v, errors.Join(err, bad)
 	}
 	if w.Ranking != nil {
-		o.Ranking = w.Ranking.ranking()
+		r, bad := w.Ranking.ranking()
+		o.Ranking, err = r, errors.Join(err, bad)
 	}
 	if w.Outcome != nil {
 		out, bad := w.Outcome.outcome()

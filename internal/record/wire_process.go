@@ -111,10 +111,14 @@ func toWireRanking(r *victim.Ranking) *wireRanking {
 	return w
 }
 
-func (w *wireRanking) ranking() *victim.Ranking {
+// ranking checks that every reason is one that this version can explain.
+func (w *wireRanking) ranking() (*victim.Ranking, error) {
 	r := &victim.Ranking{Places: make([]victim.Place, len(w.Places)), Eligible: w.Eligible}
 	for i := range w.Places {
 		r.Places[i] = victim.Place(w.Places[i])
+		if !r.Places[i].Known() {
+			return nil, fmt.Errorf("place %d of the ranking has an unknown reason", i)
+		}
 	}
-	return r
+	return r, nil
 }

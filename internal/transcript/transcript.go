@@ -43,11 +43,20 @@ func Run(t *testing.T, begin func() Line) {
 }
 
 func runFile(t *testing.T, file string, line Line) {
-	want, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := play(t, string(want), line)
+	Golden(t, file, play(t, string(text), line))
+}
+
+// Golden compares got with what file says, and writes it there under -rewrite.
+func Golden(t *testing.T, file, got string) {
+	t.Helper()
+	want, err := os.ReadFile(file)
+	if err != nil && !*rewrite {
+		t.Fatal(err)
+	}
 	switch {
 	case got == string(want):
 	case !*rewrite:

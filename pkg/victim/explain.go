@@ -71,3 +71,9 @@ func size(v uint64) string {
 	}
 	return strconv.FormatFloat(value, 'f', digits, 64) + [...]string{"KiB", "MiB", "GiB", "TiB"}[unit]
 }
+
+// Known tells whether the place's reasons are of those that this package gives:
+// a record of another version may have more.
+func (p *Place) Known() bool {
+	return int(p.Excluded) < len(exclusionText) && int(p.By) < len(comparisonText)
+}

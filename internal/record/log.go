@@ -1,0 +1,187 @@
+package record
+
+import (
+	"fmt"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// LogOptions say what a Log tells.
+type LogOptions struct {
+	Domains []Domain
+	DryRun  bool // say that nothing was killed
+	Debug   bool // explain every verdict that acts, and every ranking
+}
+
+// Log is the Sink that tells a person what happens, a line at a time: a kill in
+// the shape of Android's, its outcome step by step, and whatever keeps a kill
+// from being made. What lasts is told when it begins.
+type Log struct {
+	opt  LogOptions
+	say  func(line string)
+	told map[uint16]*told
+}
+
+// told is what a Log remembers of a domain.
+type told struct {
+	name    string // prefix of its lines, empty for the whole machine
+	policy  *engine.Policy
+	verdict pressure.Verdict // the last one
+	victim  victim.Process   // of the kill under way
+	reason  string
+	ended   uint64 // the last kill that was told to have ended
+	reaped  bool   // process_mrelease answered in the kill under way
+	blind   bool
+	nobody  bool
+}
+
+// NewLog makes a Log that hands its lines, without newlines, to say.
+func NewLog(opt LogOptions, say func(line string)) *Log {
+	l := &Log{opt: opt, say: say, told: map[uint16]*told{}}
+	for i := range opt.Domains {
+		d := &opt.Domains[i]
+		t := &told{policy: &d.Policy}
+		if d.ID != 0 {
+			t.name = d.Name + ": "
+		}
+		l.told[d.ID] = t
+	}
+	return l
+}
+
+// Record tells what an entry is worth telling of.
+func (l *Log) Record(e *Entry) {
+	t, ok := l.told[e.Domain]
+	if !ok {
+		return
+	}
+	if e.Lost > 0 {
+		l.line(t, fmt.Sprintf("%d steps were overwritten before they could be told", e.Lost))
+	}
+	if e.Out.Verdict != nil {
+		l.judged(t, e)
+	}
+	switch e.In.Kind {
+	case engine.Listed:
+		l.listed(t, e)
+	case engine.Signalled:
+		l.signalled(t, e)
+	case engine.Reaped:
+		l.reaped(t, e)
+	}
+	l.noted(t, e)
+}
+
+func (l *Log) line(t *told, text string) {
+	l.say(t.name + text)
+}
+
+// judged remembers the verdict, and ends what lasted until it.
+func (l *Log) judged(t *told, e *Entry) {
+	t.verdict = *e.Out.Verdict
+	t.reason = t.verdict.Reason.String() + " (" + t.verdict.Because(&t.policy.Pressure) + ")"
+	if t.blind {
+		t.blind = false
+		l.line(t, "Memory can be read again")
+	}
+	if !t.verdict.Act {
+		t.nobody = false
+		return
+	}
+	if l.opt.Debug {
+		for _, text := range t.verdict.Explain(&t.policy.Pressure) {
+			l.line(t, "  "+text)
+		}
+	}
+}
+
+// listed remembers the victim.
+func (l *Log) listed(t *told, e *Entry) {
+	if e.Out.Ranking != nil && l.opt.Debug && e.Cut&CutCandidates == 0 {
+		for _, text := range e.Out.Ranking.Explain(e.In.Candidates) {
+			l.line(t, "  "+text)
+		}
+	}
+	t.victim = victim.Process{}
+	if i, ok := chosen(e); ok {
+		t.victim = e.In.Candidates[i]
+		t.victim.Cgroup, t.victim.Cmdline = nil, nil
+		t.reaped, t.nobody = false, false
+	}
+}
+
+// chosen gives the candidate that a step asks to kill.
+func chosen(e *Entry) (int, bool) {
+	for i := range e.Out.Actions {
+		a := &e.Out.Actions[i]
+		if a.Do == engine.Kill && a.Index >= 0 && a.Index < len(e.In.Candidates) {
+			return a.Index, true
+		}
+	}
+	return 0, false
+}
+
+// signalled tells of a kill as soon as the signal is sent.
+func (l *Log) signalled(t *told, e *Entry) {
+	if e.In.Errno != 0 {
+		return // told by its note
+	}
+	p := &t.victim
+	if p.PID == 0 {
+		l.line(t, "A victim was signalled; who it is was overwritten before it could be told")
+		return
+	}
+	verb := "Kill "
+	if l.opt.DryRun {
+		verb = "Dry run, would kill "
+	}
+	l.line(t, fmt.Sprintf("%s%s, uid %d, oom_score_adj %d to free %dkB rss, %dkB swap; reason: %s",
+		verb, named(p), p.UID, p.Adj, p.RSS>>10, p.Swap>>10, t.reason))
+}
+
+// reaped tells of a reclaim that answers when all else has been told.
+func (l *Log) reaped(t *told, e *Entry) {
+	if t.ended > 0 && !t.reaped && t.victim.PID == 0 {
+		l.line(t, "After its end: "+answered("process_mrelease", e.In.Errno, e.In.Took))
+	}
+	t.reaped = true
+}
+
+// noted tells what the engine found worth telling.
+func (l *Log) noted(t *told, e *Entry) {
+	switch e.Out.Note {
+	case engine.KillFailed, engine.KillDone, engine.KillTimeout:
+		l.ended(t, e)
+	case engine.Nobody:
+		if !t.nobody {
+			l.line(t, "Nobody to kill for "+t.reason+": "+refusals(&e.In.Listing))
+		}
+		t.nobody = true
+	case engine.KernelKill:
+		l.line(t, fmt.Sprintf("The kernel's own OOM killer struck: %d kills since boot", e.In.Sample.Counters.OOMKill))
+	case engine.Blind:
+		if !t.blind {
+			l.line(t, "Blind: memory can not be read: "+sys.ErrnoName(sys.Errno(e.In.Errno)))
+		}
+		t.blind = true
+	}
+}
+
+func (l *Log) ended(t *told, e *Entry) {
+	o := e.Out.Outcome
+	switch {
+	case o == nil:
+		l.line(t, "A kill ended ("+e.Out.Note.String()+"); its outcome was overwritten before it could be told")
+	case l.opt.DryRun && e.Out.Note == engine.KillTimeout:
+		l.line(t, "Dry run: "+named(&o.Victim)+" lives on, and is left out from now on")
+	case l.opt.DryRun && e.Out.Note == engine.KillDone:
+		l.line(t, "Dry run: "+named(&o.Victim)+" ended by itself")
+	default:
+		l.line(t, ending(e.Out.Note, o))
+		t.ended, t.reaped = o.ID, o.Reaped
+	}
+	t.victim = victim.Process{}
+}

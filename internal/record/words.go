@@ -1,0 +1,95 @@
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// named gives a process as lines name it: 'leak' (1234).
+func named(p *victim.Process) string {
+	return victim.Quote(p.Comm[:min(int(p.CommLen), len(p.Comm))]) + " (" + strconv.Itoa(int(p.PID)) + ")"
+}
+
+// answered says how a system call went: "signal ok in 41µs".
+func answered(call string, errno int32, took time.Duration) string {
+	return call + " " + sys.ErrnoName(sys.Errno(errno)) + " in " + short(took)
+}
+
+// short rounds a duration to what a person reads.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(100 * time.Microsecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// size writes bytes as a person does.
+func size(v uint64) string {
+	switch {
+	case v < 1<<10:
+		return fmt.Sprintf("%dB", v)
+	case v < 1<<20:
+		return fmt.Sprintf("%.1fKiB", float64(v)/(1<<10))
+	case v < 1000<<20:
+		return fmt.Sprintf("%.1fMiB", float64(v)/(1<<20))
+	}
+	return fmt.Sprintf("%.1fGiB", float64(v)/(1<<30))
+}
+
+// change says by how much there is more or less.
+func change(v int64) string {
+	if v < 0 {
+		return size(uint64(-v)) + " less"
+	}
+	return size(uint64(v)) + " more"
+}
+
+// steps tells each step of a kill with its answer and its time.
+func steps(o *engine.Outcome) string {
+	text := answered("signal", o.SignalErrno, o.SignalTook)
+	if o.Reaped {
+		text += ", " + answered("process_mrelease", o.ReapErrno, o.ReapTook)
+		if o.ReapErrno == 0 {
+			text += " (memory back " + short(o.ReapedAt-o.SignalledAt) + " after the signal)"
+		}
+	}
+	text += ", verdict to signal " + short(o.SignalledAt-o.VerdictAt)
+	if o.WokenAt > 0 {
+		text += ", first wake to signal " + short(o.SignalledAt-o.WokenAt)
+	}
+	return text
+}
+
+// ending is an outcome in one sentence, by its note.
+func ending(note engine.Note, o *engine.Outcome) string {
+	who := named(&o.Victim)
+	switch note {
+	case engine.KillFailed:
+		return "Kill of " + who + " failed: " + answered("signal", o.SignalErrno, o.SignalTook) + "; it is left out from now on"
+	case engine.KillTimeout:
+		return "Kill of " + who + ": not gone in time; " + steps(o) + "; it is left out, and the next may be chosen"
+	case engine.KillDone:
+		return "Killed " + who + ": exited " + short(o.ExitedAt-o.SignalledAt) + " after the signal, " + change(o.Freed()) +
+			" available (" + size(o.AvailableBefore) + ", now " + size(o.AvailableAfter) + "); " + steps(o)
+	}
+	return ""
+}
+
+// refusals counts whom a scan refused, by reason.
+func refusals(l *engine.Listing) string {
+	text := fmt.Sprintf("%d processes seen", l.Seen)
+	for i, n := range l.Refused {
+		if n > 0 && i <= int(victim.HasNothing) {
+			text += fmt.Sprintf(", %d refused: %s", n, victim.Exclusion(i))
+		}
+	}
+	return text
+}
