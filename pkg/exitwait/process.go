@@ -66,7 +66,10 @@ func (p *Process) TryWait() (Exit, error) {
 	return p.look()
 }
 
-// look gives what is known, asking the pidfd if there is one.
+// look gives what is known, asking the pidfd if there is one: twice, because in
+// the instant in which a thread takes over its leader's pid in an exec the kernel
+// may show the old leader's death (pidfd_poll reads task and exit state without
+// a lock).
 func (p *Process) look() (Exit, error) {
 	switch {
 	case !p.opened():
@@ -76,12 +79,14 @@ func (p *Process) look() (Exit, error) {
 	case p.src != nil:
 		return Exit{}, ErrRunning
 	}
-	ready, e := sys.PollIn(p.fd.Int())
-	if e != 0 {
-		return Exit{}, e
-	}
-	if ready == 0 {
-		return Exit{}, ErrRunning
+	for range 2 {
+		ready, e := sys.PollIn(p.fd.Int())
+		if e != 0 {
+			return Exit{}, e
+		}
+		if ready == 0 {
+			return Exit{}, ErrRunning
+		}
 	}
 	p.dead, p.exit = true, pidfdExit(p.fd.Int(), p.pid, p.start)
 	return p.exit, nil

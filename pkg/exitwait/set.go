@@ -167,6 +167,9 @@ func (s *Set) collect(events []sys.Event, out []*Process) (n int, rang bool) {
 		if p == nil || s.token(at) != ev.Token {
 			continue // removed after the kernel had reported it
 		}
+		if ready, _ := sys.PollIn(s.slots[at].fd); ready == 0 {
+			continue // not so: see Process.look
+		}
 		s.drop(at)
 		out[n] = p
 		n++

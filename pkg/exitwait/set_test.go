@@ -25,6 +25,9 @@ func crowdSize(t testing.TB, want int) int {
 	if _, err := fmt.Sscan(rest, &kib); err != nil {
 		t.Fatal(err)
 	}
+	if raceEnabled { // its shadow memory makes each fork dear
+		want = min(want, 500)
+	}
 	return min(want, kib/400)
 }
 

@@ -25,11 +25,16 @@ func identify(pid int) (identity, error) {
 	if isThread(pid) {
 		return identity{}, ErrThread
 	}
-	s, err := readStat(pid)
-	if err == ErrGone && sys.Exists(pid) != sys.ESRCH {
-		return identity{}, errHidden
+	for range 3 {
+		s, err := readStat(pid)
+		if err != ErrGone {
+			return identity{pid, s.start}, err
+		}
+		if sys.Exists(pid) == sys.ESRCH {
+			return identity{}, ErrGone
+		}
 	}
-	return identity{pid, s.start}, err
+	return identity{}, errHidden
 }
 
 // errHidden is met where /proc is mounted with hidepid.
