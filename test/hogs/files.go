@@ -36,38 +36,44 @@ func defineThrash(fs *flag.FlagSet) func() error {
 		if e := sys.AdviseRandom(m.Bytes()); e != 0 {
 			return fmt.Errorf("advise on %s: %w", *path, e)
 		}
-		if err := eatUntil(uint64(*rest) * mb); err != nil {
+		held, err := eatUntil(uint64(*rest) * mb)
+		if err != nil {
 			return err
 		}
 		fmt.Println("ready")
 		for range *threads {
-			go thrash(m.Bytes())
+			go thrash(m.Bytes(), held)
 		}
 		return hold()
 	}
 }
 
-// eatUntil fills memory until no more than rest is available.
-func eatUntil(rest uint64) error {
+// eatUntil fills memory until no more than rest is available, and gives what it
+// filled, a megabyte each.
+func eatUntil(rest uint64) ([][]byte, error) {
 	f := newFiller()
+	var held [][]byte
 	for {
 		available, err := guest.MemAvailable()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if available <= rest {
-			return nil
+			return held, nil
 		}
-		if _, err := f.eat(mb); err != nil {
-			return err
+		b, err := f.eat(mb)
+		if err != nil {
+			return nil, err
 		}
+		held = append(held, b)
 	}
 }
 
 // sink keeps the compiler from dropping the reads.
 var sink byte
 
-func thrash(b []byte) {
+// thrash uses the file and what is held alike, a page at random each.
+func thrash(b []byte, held [][]byte) {
 	runtime.LockOSThread()
 	f := newFiller()
 	page := int(sys.Pagesize())
@@ -76,6 +82,10 @@ func thrash(b []byte) {
 	for {
 		for range 1024 {
 			sum += b[int(f.next()%pages)*page]
+			if len(held) > 0 {
+				at := f.next()
+				held[at>>32%uint64(len(held))][int(at%uint64(mb/page))*page]++
+			}
 		}
 		sink = sum
 	}

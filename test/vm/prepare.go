@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/lmkd/lmkd/test/vm/distro"
 	"github.com/lmkd/lmkd/test/vm/image"
 	"github.com/lmkd/lmkd/test/vm/kernel"
 	"github.com/lmkd/lmkd/test/vm/machine"
@@ -81,6 +82,9 @@ func (o *options) commandLine() string {
 	}
 	if o.full {
 		line += " vm.guest=full"
+		if !o.verbose {
+			line += " systemd.show_status=false"
+		}
 	}
 	return line
 }
@@ -89,6 +93,13 @@ func (o *options) commandLine() string {
 func (w *workshop) disks(o *options, c *machine.Config, dir, agent string, k *kernel.Kernel) error {
 	attach := func(path, serial string) {
 		c.Disks = append(c.Disks, machine.Disk{Path: path, Serial: serial, BytesPerSecond: int64(o.diskRate) << 20})
+	}
+	if o.full {
+		path, err := distro.Get(w.cache, o.release.Suite, k)
+		if err != nil {
+			return err
+		}
+		attach(path, wire.DiskSystem)
 	}
 	p, err := w.lay(o, filepath.Join(dir, "payload"), agent)
 	if err != nil {
