@@ -11,6 +11,7 @@ import (
 	"github.com/lmkd/lmkd/internal/daemon"
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/metrics"
+	"github.com/lmkd/lmkd/internal/probe"
 	"github.com/lmkd/lmkd/internal/record"
 	"github.com/lmkd/lmkd/internal/sys"
 )
@@ -58,21 +59,37 @@ func (p *publisher) serve() {
 	}
 }
 
+// probed says what is lacking, each once, with what is lost and its cure.
+func (p *publisher) probed(findings []probe.Finding) {
+	for i := range findings {
+		f := &findings[i]
+		p.metrics.SetFeature(f.Name, !f.Lacking())
+		if f.Lacking() {
+			p.say.Print(f)
+		}
+	}
+}
+
 // begin makes the flight recorder for the policy that the kernel permits.
 func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
-	ring := record.NewRing(record.DefaultSize)
-	sinks := []record.Sink{observer{p.metrics}, tmpLog{p.say}}
+	domains := []record.Domain{{Name: metrics.Machine, Policy: *policy}}
+	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun}, func(line string) { p.say.Print(line) })
+	sinks := []record.Sink{observer{p.metrics}, log}
 	if p.file != nil {
-		header := &record.Header{
-			Format: record.Format, Version: version, Kernel: sys.KernelRelease(), BootID: bootID(), PageSize: sys.Pagesize(),
-			Domains: []record.Domain{{Name: metrics.Machine, Policy: *policy}},
-		}
-		sinks = append(sinks, record.NewTraceWriter(p.file, header, func(err error) {
+		sinks = append(sinks, record.NewTraceWriter(p.file, header(domains), func(err error) {
 			p.say.Printf("the trace ends here: %v", err)
 		}))
 	}
+	ring := record.NewRing(record.DefaultSize)
 	p.run = record.Publish(ring, sinks...)
 	return ring, nil
+}
+
+func header(domains []record.Domain) *record.Header {
+	return &record.Header{
+		Format: record.Format, Version: version, Kernel: sys.KernelRelease(), BootID: bootID(),
+		PageSize: sys.Pagesize(), Domains: domains,
+	}
 }
 
 // bootID is what tells this boot's times from any other's, empty when /proc

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lmkd/lmkd/internal/config"
 	"github.com/lmkd/lmkd/internal/daemon"
+	"github.com/lmkd/lmkd/internal/probe"
 	"github.com/lmkd/lmkd/internal/sys"
 )
 
@@ -47,8 +48,9 @@ func (o *runOptions) run() error {
 	}
 	pub, err := newPublisher(cfg, o.trace, o.dryRun, say)
 	if err != nil {
-		return exit(exitFailed, err)
+		return exit(codeOf(err), err)
 	}
+	pub.probed(probe.Report("/", needs(cfg)))
 	d, err := daemon.New(daemon.Options{
 		Root: "/", Policy: cfg.Machine, Realtime: cfg.Realtime, DryRun: o.dryRun,
 		Record: pub.begin, Say: say.Printf, Ready: pub.ready,

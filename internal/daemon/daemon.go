@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"runtime"
 
 	"github.com/lmkd/lmkd/internal/engine"
@@ -24,7 +25,8 @@ type Options struct {
 	// lets it be.
 	Record func(*engine.Policy) (Recorder, error)
 
-	// Say tells the person who runs the machine something at start, once.
+	// Say tells the person who runs the machine what wakes the daemon in place
+	// of what the kernel refuses.
 	Say func(format string, args ...any)
 	// Ready is called when every source is armed and the rehearsal is over.
 	Ready func(Sources)
@@ -60,6 +62,9 @@ type Daemon struct {
 
 // New makes a daemon that does nothing until Run.
 func New(opt Options) (*Daemon, error) {
+	if err := sys.Pidfd.Probe(); err != nil {
+		return nil, fmt.Errorf("no pidfd, and without one a signal could reach a stranger: pidfd_open: %w (in Linux since %s)", err, sys.Pidfd.Since)
+	}
 	stop, err := sys.NewEventfd()
 	if err != nil {
 		return nil, err
@@ -103,12 +108,9 @@ func (d *Daemon) open() (*loop, error) {
 		return nil, err
 	}
 	l.killer = d.killer()
-	l.reapers, err = kill.StartReapers(min(runtime.NumCPU(), 4), kill.DefaultRetry)
-	if l.reapers == nil {
+	// Without their nice value the workers reap all the same.
+	if l.reapers, err = kill.StartReapers(min(runtime.NumCPU(), 4), kill.DefaultRetry); l.reapers == nil {
 		return nil, err
-	}
-	if err != nil {
-		d.opt.Say("%v: a victim's memory comes back more slowly on a busy machine", err)
 	}
 	d.openSources(l)
 	if l.record, err = d.opt.Record(l.policy); err != nil {
@@ -121,11 +123,7 @@ func (d *Daemon) killer() killer {
 	if d.opt.DryRun {
 		return dry{}
 	}
-	if err := sys.Mrelease.Probe(); err != nil {
-		d.opt.Say("no process_mrelease (%v): victims free their memory themselves; Linux 5.15 has it", err)
-		return sharp{}
-	}
-	return sharp{mrelease: true}
+	return sharp{mrelease: sys.Mrelease.Probe() == nil}
 }
 
 // watch fills the epoll.
@@ -146,24 +144,12 @@ func (l *loop) close() {
 	_ = l.epoll.Close()
 }
 
-// harden takes what a killer needs to run when nothing else can. Each refusal
-// is said once, and none is fatal.
+// harden takes what a killer needs to run when nothing else can. What is
+// refused, internal/probe has said with its cure, and nothing of it is fatal.
 func (d *Daemon) harden() {
-	if err := sys.LockMemory(); err != nil {
-		d.opt.Say("%v: the daemon itself may be swapped out under pressure; give it CAP_IPC_LOCK or LimitMEMLOCK=infinity", err)
-	}
-	if err := sys.SetOOMScoreAdj(-1000); err != nil {
-		d.opt.Say("%v: the kernel may choose the daemon itself; give it CAP_SYS_RESOURCE", err)
-	}
-	if d.opt.Realtime <= 0 {
-		return
-	}
-	err := sys.SetFIFO(d.opt.Realtime)
-	if err == nil {
-		return
-	}
-	d.opt.Say("%v: give it CAP_SYS_NICE", err)
-	if err := sys.SetNice(-20); err != nil {
-		d.opt.Say("%v: on a busy machine the daemon waits its turn", err)
+	_ = sys.LockMemory()
+	_ = sys.SetOOMScoreAdj(-1000)
+	if d.opt.Realtime <= 0 || sys.SetFIFO(d.opt.Realtime) != nil {
+		_ = sys.SetNice(-20)
 	}
 }

@@ -13,56 +13,52 @@ import (
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
-// openSources arms what the kernel gives and says what it does not, what that
-// costs and what cures it.
+// openSources arms what the kernel gives, and falls back by steps: slower
+// triggers, reclaim events alone, sampling by the clock.
 func (d *Daemon) openSources(l *loop) {
 	p := l.policy
-	var errMedium, errCritical, errEvents error
+	some := psi.Threshold{Kind: psi.Some, Stall: p.Partial, Window: p.Window}
+	full := psi.Threshold{Kind: psi.Full, Stall: p.Complete, Window: p.Window}
 	file := psi.MemoryFile(d.opt.Root)
-	l.sources.medium, errMedium = psi.Arm(file, psi.Threshold{Kind: psi.Some, Stall: p.Partial, Window: p.Window})
-	l.sources.critical, errCritical = psi.Arm(file, psi.Threshold{Kind: psi.Full, Stall: p.Complete, Window: p.Window})
-	l.sources.events, errEvents = memevent.Open()
-	if err := errors.Join(errMedium, errCritical); err != nil {
-		p.Untriggered = true
-		l.sources.dropTriggers()
-		d.opt.Say("%v", firstOf(errMedium, errCritical))
+	err := l.sources.trigger(file, some, full)
+	p.Untriggered = err != nil
+	if errors.Is(err, psi.ErrPrivilege) {
+		some, full = some.Unprivileged(), full.Unprivileged()
+		if err = l.sources.trigger(file, some, full); err == nil {
+			d.opt.Say("pressure triggers with less privilege, %s and %s, speak later; while the daemon watches it measures stalls from PSI totals", some, full)
+		}
 	}
-	if errEvents != nil {
-		d.opt.Say("%v", errEvents)
-	}
-	p.Sampling = p.Untriggered && errEvents != nil
+	l.sources.events, _ = memevent.Open()
+	p.Sampling = err != nil && l.sources.events == nil
 	switch {
 	case p.Sampling:
 		d.opt.Say("nothing here can wake the daemon: memory is sampled every %v to %v, by the distance to the limit", p.PollUrgent, p.PollSlow)
-	case p.Untriggered:
+	case err != nil:
 		d.opt.Say("reclaim events wake the daemon instead of pressure triggers; stalls are measured from PSI totals while it watches")
 	}
 }
 
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+// trigger arms both triggers or none.
+func (s *sources) trigger(file string, some, full psi.Threshold) error {
+	medium, err := psi.Arm(file, some)
+	if err != nil {
+		return err
 	}
+	critical, err := psi.Arm(file, full)
+	if err != nil {
+		_ = medium.Close()
+		return err
+	}
+	s.medium, s.critical = medium, critical
 	return nil
-}
-
-// dropTriggers closes a pair of which one is missing: the engine compares the
-// totals itself then, for both.
-func (s *sources) dropTriggers() {
-	if s.medium != nil {
-		_ = s.medium.Close()
-	}
-	if s.critical != nil {
-		_ = s.critical.Close()
-	}
-	s.medium, s.critical = nil, nil
 }
 
 func (s *sources) kinds(has pressure.Has) Sources {
 	return Sources{Triggers: s.medium != nil, Events: s.events != nil, Stalls: has&pressure.HasStall != 0}
 }
+
+// noFlight is the token of a reclaim that belongs to no kill.
+const noFlight = ^uint64(0)
 
 // rehearse walks the whole line once without a victim, so that every page and
 // every buffer that a kill needs has been touched: sample, judge, list, rank,
@@ -78,7 +74,7 @@ func (l *loop) rehearse() {
 	if err := l.victim.Reset(sys.Getpid()); err == nil {
 		_ = l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim)
 		_ = dry{}.signal(&l.victim, l.victim.StartTime())
-		_ = l.reapers.Submit(l.victim.Fd(), 0)
+		_ = l.reapers.Submit(l.victim.Fd(), noFlight)
 		l.dying = true
 		l.forget()
 	}

@@ -37,8 +37,9 @@ type Policy struct {
 	// at: some tasks waiting for memory, and all of them.
 	Partial, Complete time.Duration
 
-	// Untriggered is true where no PSI trigger could be armed: the engine then
-	// compares the totals of the samples with Partial and Complete itself.
+	// Untriggered is true where PSI triggers could not be armed as they were
+	// meant to be: the engine then compares the totals of the samples with
+	// Partial and Complete itself.
 	Untriggered bool
 
 	// Sampling is true where nothing can wake the loop, neither triggers nor
