@@ -19,3 +19,15 @@ func PageOut(memory []byte) error {
 	whole := (len(memory) - skip) &^ (size - 1)
 	return unix.Madvise(memory[skip:skip+whole], unix.MADV_PAGEOUT)
 }
+
+// SwapOff takes the swap device path out of use (swapoff(2)).
+func SwapOff(path string) error {
+	p, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	if _, _, e := unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(p)), 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}
