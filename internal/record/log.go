@@ -45,7 +45,7 @@ func NewLog(opt LogOptions, say func(line string)) *Log {
 		d := &opt.Domains[i]
 		t := &told{policy: &d.Policy}
 		if d.ID != 0 {
-			t.name = d.Name + ": "
+			t.name = victim.Quote([]byte(d.Name)) + ": " // a cgroup's name is whatever its maker likes
 		}
 		l.told[d.ID] = t
 	}

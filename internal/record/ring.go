@@ -21,6 +21,11 @@ type Size struct {
 // 0.8 MB.
 var DefaultSize = Size{Entries: 512, Tables: 8, Outcomes: 16, Candidates: 64, Texts: 8 << 10}
 
+// TraceSize is for a run that writes a trace: a gap would end its replay, and
+// while memory is short the disk may not take a line for seconds. It holds 20 s
+// of the quickest cadence, in about 6 MB.
+var TraceSize = Size{Entries: 4096, Tables: 32, Outcomes: 64}
+
 func (s Size) orDefault() Size {
 	pick := func(v *int, d int) {
 		if *v <= 0 {
