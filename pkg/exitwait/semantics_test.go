@@ -149,7 +149,7 @@ var semantics = []struct {
 	{"exec from a thread that is not the leader", func(s *scene) {
 		pid, _ := s.nursery.Program()
 		p := s.open(pid)
-		for range 10 {
+		for range 30 {
 			s.nursery.Tell(pid, "exec")
 			s.nursery.Ready(pid)
 			s.running(p)

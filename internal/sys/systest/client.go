@@ -147,6 +147,13 @@ func (n *Nursery) AutoReap() {
 	n.do("autoreap")
 }
 
+// Forks makes count children, each of which exits at once and is reaped before
+// the next: how long that took.
+func (n *Nursery) Forks(count int) time.Duration {
+	n.tb.Helper()
+	return time.Duration(n.number("forks %d", count))
+}
+
 // Program starts a child of several threads, see Tell, and gives its pid and
 // the id of a thread that is not its leader.
 func (n *Nursery) Program() (pid, tid int) {
@@ -166,8 +173,10 @@ func (n *Nursery) Ready(pid int) (tid int) {
 	return tid
 }
 
-// Tell gives a program a command: "exec" to become a new program from a thread
-// that is not the leader, "leave" to let the leader die, "exit N".
+// Tell gives a program a command, for its thread that is not the leader: "exec"
+// to become a new program, "leave" to let the leader die (it says "ok"), "uid N"
+// and "gid N" to change the thread's effective ids, "session" to begin one, "name
+// NAME" to rename the thread, "abort" to dump core, "exit N".
 func (n *Nursery) Tell(pid int, command string) {
 	n.tb.Helper()
 	n.do("tell %d %q", pid, command)

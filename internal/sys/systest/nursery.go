@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,6 +59,8 @@ func (h *home) obey(line string) (string, error) {
 		return h.fork(a)
 	case "crowd":
 		return h.crowd(a)
+	case "forks":
+		return h.forks(a)
 	case "release":
 		return "ok", write(h.shared[1], make([]byte, a))
 	case "exit":
@@ -130,6 +133,21 @@ func (h *home) crowd(n int) (string, error) {
 		}
 	}
 	return fmt.Sprint(pids), nil
+}
+
+// forks makes n children without a gate, one after the other.
+func (h *home) forks(n int) (string, error) {
+	begin := time.Now()
+	for range n {
+		child, e := fork(-1, &h.stamps[0], 0)
+		if e != 0 {
+			return "", e
+		}
+		if _, err := reap(child); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprint(int64(time.Since(begin))), nil
 }
 
 func reap(pid int) (string, error) {

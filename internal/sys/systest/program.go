@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // program is a process of several threads. It says "ready TID", TID being a
-// thread that is not the leader and on which it obeys: "exec" becomes a new
-// program from this thread, "leave" lets the leader thread die, "exit N" ends
-// the whole process, "spin" busies this thread.
+// thread that is not the leader and on which it obeys; see Tell.
 func program() {
 	leave := make(chan struct{})
 	go func() {
@@ -47,7 +47,26 @@ func obeyProgram(line string, leave chan struct{}) {
 	case "leave":
 		close(leave)
 		fmt.Println("ok")
+	case "uid":
+		_, _, _ = unix.RawSyscall(unix.SYS_SETREUID, ^uintptr(0), uintptr(n), 0)
+	case "gid":
+		_, _, _ = unix.RawSyscall(unix.SYS_SETREGID, ^uintptr(0), uintptr(n), 0)
+	case "session":
+		_, _ = unix.Setsid()
+	case "name":
+		name := append([]byte(strings.TrimSpace(line[len("name "):])), 0)
+		_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
+	case "abort":
+		abort()
 	case "exit":
 		os.Exit(n)
 	}
+}
+
+// abort dies of SIGABRT, which Go's runtime would handle. No core is left.
+func abort() {
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	var byDefault [64]byte // a struct sigaction of SIG_DFL, on every architecture
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGABRT), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
+	_ = unix.Kill(unix.Getpid(), unix.SIGABRT)
 }

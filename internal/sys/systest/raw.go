@@ -69,8 +69,10 @@ func mountProc() error {
 
 // numbers of the system calls that a rerun can be denied.
 var numbers = map[string]uint32{
-	"pidfd_open":       unix.SYS_PIDFD_OPEN,
-	"process_mrelease": unix.SYS_PROCESS_MRELEASE,
+	"pidfd_open":        unix.SYS_PIDFD_OPEN,
+	"process_mrelease":  unix.SYS_PROCESS_MRELEASE,
+	"pidfd_send_signal": unix.SYS_PIDFD_SEND_SIGNAL,
+	"kcmp":              unix.SYS_KCMP,
 }
 
 // denyCalls makes the named calls answer ENOSYS on all threads, as an older
