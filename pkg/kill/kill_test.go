@@ -1,207 +1,183 @@
 package kill_test
 
 import (
+	"context"
 	"errors"
-	"io"
+	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
+	"time"
 
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/kill"
 )
 
-// TestMain lets the test binary be its own victim.
-func TestMain(m *testing.M) {
-	if os.Getenv("KILL_TEST_VICTIM") != "" {
-		hog := make([]byte, 32<<20)
-		for i := range hog {
-			hog[i] = byte(i)
-		}
-		_, _ = os.Stdout.WriteString("ready\n")
-		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
-		os.Exit(int(hog[0]))
+// patience is far longer than any kill in these tests takes, and shorter than
+// the test binary's own limit.
+const patience = time.Minute
+
+// killed runs the whole pipeline and expects it to end well.
+func killed(t testing.TB, p kill.Process, o kill.Options) *kill.Outcome {
+	t.Helper()
+	out, err := kill.Kill(context.Background(), p, o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(m.Run())
+	t.Logf("%v, memory back %v; signal %v, reclaim %v after %d, wait %v; before %+v, at end %+v; reclaimed %v; boost %d threads; %v %v",
+		out.Fate, out.MemoryBack, out.Signal, out.Reclaim.Step, out.Reclaim.Attempts, out.Wait,
+		out.Before, out.AtEnd, out.Reclaimed, out.Boost.Threads, out.Condition, out.Notes)
+	return out
 }
 
-// victim starts a process that holds memory and waits for its end.
-func victim(t testing.TB) (*exec.Cmd, *exitwait.Process) {
+func expectGone(t testing.TB, out *kill.Outcome) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "KILL_TEST_VICTIM=1")
-	in, err := cmd.StdinPipe()
+	if out.Fate != kill.Gone || !out.MemoryBack || !out.Wait.OK() {
+		t.Fatalf("%v, memory back %v, wait %v: want it gone", out.Fate, out.MemoryBack, out.Wait.Errno)
+	}
+}
+
+func TestKillTheWhole(t *testing.T) {
+	p := victim(t, "hold 64")
+	out := killed(t, p, kill.Expedited(patience))
+	expectGone(t, out)
+	if !out.Signal.OK() || out.Before.Anonymous < 64<<20 || !out.Before.Attached || out.AtEnd.Attached {
+		t.Fatalf("%+v", out)
+	}
+	if e := out.Reclaim.Errno; e != 0 && e != sys.ESRCH {
+		t.Fatalf("reclaim: %v, want done or nothing left", e)
+	}
+	if out.Boost.Threads == 0 && !errors.Is(out.Signal.Errno, sys.ESRCH) && out.Boost.Refused > 0 {
+		t.Fatalf("boost: %+v", out.Boost)
+	}
+}
+
+func TestPlainKillWaitsForTheExit(t *testing.T) {
+	p := victim(t, "hold 8")
+	out := killed(t, p, kill.Options{})
+	if out.Fate != kill.Gone || out.Reclaim.Taken() || out.Boost.Taken() {
+		t.Fatalf("%+v", out)
+	}
+}
+
+func TestEachStepAlone(t *testing.T) {
+	p := victim(t, "hold 32")
+	v, err := kill.Open(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
+	defer v.Close()
+	if c := v.Look(); c.Dead || c.Dying || c.Threads == 0 {
+		t.Fatalf("before: %+v", c)
+	}
+	r, _, err := v.Reap(kill.DefaultRetry)
+	if !errors.Is(err, kill.ErrNotDying) || !errors.Is(err, sys.EPERM) || !errors.Is(err, os.ErrPermission) || r.Attempts != 1 {
+		t.Fatalf("a reclaim from the living: %v after %d attempts", err, r.Attempts)
+	}
+	stop(t, p) // it can not free its memory before it is asked to
+	if s := v.Signal(sys.SIGKILL); !s.OK() {
+		t.Fatal(s.Errno)
+	}
+	if _, _, err = v.ReapOn(kill.Thread{Nice: 5, CPUs: []int{0}}, kill.DefaultRetry); err != nil && !errors.Is(err, kill.ErrGone) {
+		t.Fatal(err)
+	}
+	if _, err := v.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c := v.Look(); !c.Dead {
+		t.Fatalf("after: %+v", c)
+	}
+	if _, _, err := v.Reap(kill.DefaultRetry); !errors.Is(err, kill.ErrGone) {
+		t.Fatalf("a reclaim after the end: %v", err)
+	}
+}
+
+// stop sends SIGSTOP.
+func stop(t testing.TB, p kill.Process) {
+	t.Helper()
+	if e := sys.PidfdSignal(p.Fd(), sys.SIGSTOP); e != 0 {
+		t.Fatal(e)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	p := victim(t, "hold 1")
+	v, err := kill.Open(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	defer v.Close()
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	if s, err := v.Wait(ctx); err != why || s.Errno != sys.ETIMEDOUT {
+		t.Fatalf("%v, %v", s.Errno, err)
 	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	if _, err := out.Read(make([]byte, 16)); err != nil {
-		t.Fatal(err)
-	}
-	p, err := exitwait.Open(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.Close() })
-	return cmd, p
+	living(t, p.Process)
 }
 
 func TestSignalRefusesAStranger(t *testing.T) {
-	_, p := victim(t)
-	step := kill.Signal(p, p.StartTime()+1, sys.SIGKILL)
-	if step.Errno != sys.ESRCH {
-		t.Fatalf("a signal to another start time: %v, want ESRCH", step.Errno)
+	p := victim(t, "hold 1")
+	if s := kill.Signal(p, p.StartTime()+1, sys.SIGKILL); s.Errno != sys.ESRCH {
+		t.Fatalf("a signal to another start time: %v, want ESRCH", s.Errno)
 	}
-	if _, err := p.TryWait(); !errors.Is(err, exitwait.ErrRunning) {
-		t.Fatalf("the stranger: %v, want it running", err)
-	}
+	living(t, p.Process)
 }
 
-func TestReapNeedsADyingProcess(t *testing.T) {
-	_, p := victim(t)
-	if r := kill.Reap(p.Fd(), kill.DefaultRetry); r.Errno != sys.EINVAL || r.Attempts != 1 {
-		t.Fatalf("reclaim of a living process: %v after %d attempts, want EINVAL after 1", r.Errno, r.Attempts)
+// lookalike is a process with the start time of another.
+type lookalike struct{ *exitwait.Process }
+
+func (l lookalike) StartTime() uint64 { return l.Process.StartTime() + 1 }
+
+func TestOpenRefusesAStranger(t *testing.T) {
+	p := victim(t, "hold 1")
+	if _, err := kill.Open(lookalike{p.Process}); !errors.Is(err, kill.ErrGone) {
+		t.Fatalf("open: %v, want ErrGone", err)
 	}
+	out := killed(t, lookalike{p.Process}, kill.Expedited(patience))
+	if out.Fate != kill.Gone || out.Signal.Errno != sys.ESRCH {
+		t.Fatalf("%+v", out)
+	}
+	living(t, p.Process)
 }
 
-func TestReapAfterTheEnd(t *testing.T) {
-	cmd, p := victim(t)
-	if s := kill.Signal(p, p.StartTime(), sys.SIGKILL); !s.OK() {
-		t.Fatal(s.Errno)
+func TestInvalidArguments(t *testing.T) {
+	if r := kill.Reap(0, kill.DefaultRetry); r.Errno != sys.EBADF || r.Attempts != 1 {
+		t.Fatalf("reclaim of no pidfd: %v after %d", r.Errno, r.Attempts)
 	}
-	_ = cmd.Wait()
-	if r := kill.Reap(p.Fd(), kill.DefaultRetry); r.Errno != sys.ESRCH {
-		t.Fatalf("reclaim after the end: %v, want ESRCH", r.Errno)
-	}
-}
-
-// A stopped victim can not free its memory itself: it never runs between the
-// signal and the reclaim, and process_mrelease succeeds.
-func TestReapersTakeTheMemoryBack(t *testing.T) {
-	reapers, err := kill.StartReapers(2, kill.DefaultRetry)
+	p := victim(t, "hold 1")
+	v, err := kill.Open(notPidfd{p.Process})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reapers.Close()
-	for token := uint64(1); token <= 4; token++ {
-		_, p := victim(t)
-		if s := kill.Signal(p, p.StartTime(), sys.SIGKILL); !s.OK() {
-			t.Fatal(s.Errno)
-		}
-		if e := reapers.Submit(p.Fd(), token); e != 0 {
-			t.Fatal(e)
-		}
-		r := collect(t, reapers)
-		if r.Token != token {
-			t.Fatalf("token %d, want %d", r.Token, token)
-		}
-		if r.Errno != 0 && r.Errno != sys.ESRCH {
-			t.Fatalf("reclaim: %v, want done or nothing left", r.Errno)
-		}
+	defer v.Close()
+	if _, _, err := v.Reap(kill.DefaultRetry); !errors.Is(err, kill.ErrInvalid) || !errors.Is(err, sys.EINVAL) {
+		t.Fatalf("reclaim of no pidfd: %v", err)
 	}
 }
 
-func collect(t testing.TB, r *kill.Reapers) kill.Result {
-	t.Helper()
-	for {
-		if _, e := sys.PollFor(r.Fd(), -1); e != 0 {
-			t.Fatal(e)
-		}
-		if out, ok := r.Collect(); ok {
-			return out
-		}
-	}
-}
+// notPidfd has a descriptor that is none.
+type notPidfd struct{ *exitwait.Process }
 
-func TestReapersLeakNothing(t *testing.T) {
-	before := fds(t)
-	for range 20 {
-		r, err := kill.StartReapers(4, kill.DefaultRetry)
-		if err != nil {
-			t.Fatal(err)
-		}
-		self, err := exitwait.Open(os.Getpid())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e := r.Submit(self.Fd(), 7); e != 0 {
-			t.Fatal(e)
-		}
-		if got := collect(t, r); got.Errno != sys.EINVAL || got.Token != 7 {
-			t.Fatalf("reclaim of ourselves: %v, token %d", got.Errno, got.Token)
-		}
-		r.Close()
-		_ = self.Close()
-	}
-	if after := fds(t); after > before+4 { // a worker closes its own eventfd as it ends
-		t.Fatalf("%d descriptors before, %d after", before, after)
-	}
-}
+func (notPidfd) Fd() int { return 0 }
 
-func fds(t testing.TB) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
+func ExampleKill() {
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	p, err := exitwait.Open(cmd.Process.Pid)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	return len(entries)
-}
-
-// The hand-over from the loop to a worker allocates nothing.
-func TestSubmitAllocatesNothing(t *testing.T) {
-	r, err := kill.StartReapers(1, kill.DefaultRetry)
+	defer p.Close()
+	out, err := kill.Kill(context.Background(), p, kill.Expedited(10*time.Second))
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	defer r.Close()
-	self, err := exitwait.Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer self.Close()
-	allocs := testing.AllocsPerRun(100, func() {
-		if e := r.Submit(self.Fd(), 1); e != 0 {
-			t.Fatal(e)
-		}
-		collect(t, r)
-	})
-	if allocs != 0 && !underRace {
-		t.Fatalf("%v allocations a submission", allocs)
-	}
-}
-
-func TestSubmitSaysBusy(t *testing.T) {
-	r, err := kill.StartReapers(1, kill.DefaultRetry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	self, err := exitwait.Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer self.Close()
-	if e := r.Submit(self.Fd(), 1); e != 0 {
-		t.Fatal(e)
-	}
-	// Finished or not, an uncollected result keeps its worker busy.
-	if e := r.Submit(self.Fd(), 2); e != sys.EAGAIN {
-		t.Fatalf("a second submission to one worker: %v, want EAGAIN", e)
-	}
-	collect(t, r)
+	fmt.Println(out.Fate, out.MemoryBack, cmd.Wait())
+	// Output: gone true signal: killed
 }
 
 func ExampleSignal() {
@@ -216,9 +192,6 @@ func ExampleSignal() {
 	defer p.Close()
 	step := kill.Signal(p, p.StartTime(), sys.SIGKILL)
 	reclaim := kill.Reap(p.Fd(), kill.DefaultRetry)
-	err = cmd.Wait()
-	_, _ = os.Stdout.WriteString(strings.Join([]string{
-		sys.ErrnoName(step.Errno), map[bool]string{true: "memory back"}[reclaim.Errno == 0 || reclaim.Errno == sys.ESRCH], err.Error(),
-	}, ", ") + "\n")
-	// Output: ok, memory back, signal: killed
+	fmt.Println(sys.ErrnoName(step.Errno), reclaim.Errno == 0 || reclaim.Errno == sys.ESRCH, cmd.Wait())
+	// Output: ok true signal: killed
 }
