@@ -9,9 +9,9 @@ import (
 )
 
 // BenchmarkFork is the worry of 2006: what watching does to the rate of forks.
-// A process of some 10 MB forks, reaps, and forks again, in turn with no
-// watcher and with each kind of watcher, so that all see the same machine; the
-// best turn of each counts.
+// A process vforks, reaps, and vforks again, in turn with no watcher and with
+// each kind of watcher, so that all see the same machine; the best turn of each
+// counts.
 func BenchmarkFork(b *testing.B) {
 	modes := []struct {
 		name  string
@@ -19,7 +19,7 @@ func BenchmarkFork(b *testing.B) {
 	}{
 		{"unwatched", 0}, {"exec", Exec}, {"exit", Exit}, {"free", Exit | Free}, {"everything", All &^ Free},
 	}
-	const turn = 200
+	const turn = 500
 	best := make([]time.Duration, len(modes))
 	n := systest.New(b)
 	lost := 0

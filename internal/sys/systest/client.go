@@ -147,8 +147,8 @@ func (n *Nursery) AutoReap() {
 	n.do("autoreap")
 }
 
-// Forks makes count children, each of which exits at once and is reaped before
-// the next: how long that took.
+// Forks makes count children as a program that starts others does, each of which
+// exits at once and is reaped before the next: how long that took.
 func (n *Nursery) Forks(count int) time.Duration {
 	n.tb.Helper()
 	return time.Duration(n.number("forks %d", count))
