@@ -90,8 +90,8 @@ func state(pid int) string {
 // TestHogsGrow holds the hogs that take memory against the kernel's figures.
 func TestHogsGrow(t *testing.T) {
 	for _, args := range [][]string{
-		{"leak", "-mb", "64"}, {"bomb", "-mb", "64"}, {"sigterm", "-mb", "64"}, {"finite", "-mb", "64"},
-		{"tmpfs"}, {"forks"}, {"breathe", "-mb", "64"},
+		{"leak", "-mb", "96"}, {"bomb", "-mb", "96"}, {"sigterm", "-mb", "96"}, {"finite", "-mb", "96"},
+		{"tmpfs"}, {"forks"}, {"breathe", "-mb", "96"},
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			before := mark(t)
