@@ -80,7 +80,11 @@ func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 			p.say.Printf("the trace ends here: %v", err)
 		}))
 	}
-	ring := record.NewRing(record.DefaultSize)
+	size := record.DefaultSize
+	if p.file != nil {
+		size = record.TraceSize
+	}
+	ring := record.NewRing(size)
 	p.run = record.Publish(ring, sinks...)
 	return ring, nil
 }
