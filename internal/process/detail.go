@@ -79,7 +79,7 @@ func (t *Table) survivor(p *victim.Process, leader stat) (stat, outcome) {
 
 // readStat reads the stat of the process or thread that was set.
 func (t *Table) readStat() (stat, sys.Errno, error) {
-	buf := t.line[:1024]
+	buf := t.line[:statSize]
 	n, e := t.file("stat", 0, buf)
 	if e != 0 {
 		return stat{}, e, nil

@@ -194,13 +194,13 @@ func TestLiveVanishAtEveryRead(t *testing.T) {
 			table := open(t, "/", Options{Cmdline: true})
 			table.read = func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno) {
 				if string(path) == fmt.Sprintf("%d/%s\x00", pid, file) {
-					table.read = sys.ReadOnceAt
+					table.read = readFile
 					exit(t, n, pid)
 					if reap {
 						n.Reap(pid)
 					}
 				}
-				return sys.ReadOnceAt(dir, path, off, buf)
+				return readFile(dir, path, off, buf)
 			}
 			checkGone(t, table, pid, file)
 			if !reap {
@@ -335,8 +335,12 @@ func TestLiveChoice(t *testing.T) {
 	}
 }
 
-// With every descriptor in use a choice is made all the same.
+// With every descriptor in use a choice is made all the same, even when a
+// leader has exited and its threads must be looked for.
 func TestLiveNoDescriptorLeft(t *testing.T) {
+	n := systest.New(t)
+	pid, _ := n.Program()
+	n.Tell(pid, "leave")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

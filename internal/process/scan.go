@@ -35,7 +35,10 @@ type row struct {
 }
 
 // scan is phase one: every process becomes a row.
-func (t *Table) scan() error {
+func (t *Table) scan() error { return t.list(t.visit) }
+
+// list gives every pid in /proc to each.
+func (t *Table) list(each func(pid int32)) error {
 	if e := sys.Rewind(t.proc.Int()); e != 0 {
 		return &sys.OpError{Doing: "rewind /proc", Errno: e}
 	}
@@ -49,8 +52,7 @@ func (t *Table) scan() error {
 		}
 		for name, rest := sys.NextDirent(t.dirents[:n]); name != nil; name, rest = sys.NextDirent(rest) {
 			if pid, ok := count(name); ok {
-				t.stats.Seen++
-				t.visit(pid)
+				each(pid)
 			}
 		}
 	}
@@ -58,11 +60,16 @@ func (t *Table) scan() error {
 
 // visit reads one process.
 func (t *Table) visit(pid int32) {
-	p := &t.one
-	*p = victim.Process{PID: pid}
-	switch out := t.phaseOne(p); out {
+	t.stats.Seen++
+	t.one = victim.Process{PID: pid}
+	t.record(&t.one, t.phaseOne(&t.one))
+}
+
+// record keeps what came of reading p.
+func (t *Table) record(p *victim.Process, out outcome) {
+	switch out {
 	case isThere, isSmall:
-		t.rows = append(t.rows, row{p.RSS, p.Shared, p.SwapHint, pid, p.Flag, p.Adj, out == isSmall})
+		t.rows = append(t.rows, row{p.RSS, p.Shared, p.SwapHint, p.PID, p.Flag, p.Adj, out == isSmall})
 	case isVanished:
 		t.stats.Vanished++
 	case isHidden:
@@ -74,15 +81,20 @@ func (t *Table) visit(pid int32) {
 
 // complete reads what was left out of the small ones.
 func (t *Table) complete() {
-	t.floor = 0
 	all := t.rows
 	t.rows = t.rows[:0]
-	for i := range all {
-		if r := all[i]; r.small {
-			t.visit(r.pid)
-		} else {
+	for _, r := range all {
+		if !r.small {
 			t.rows = append(t.rows, r)
+			continue
 		}
+		t.one = victim.Process{PID: r.pid, RSS: r.rss, Shared: r.shared}
+		t.setProcess(r.pid)
+		out := t.readAdj(&t.one)
+		if out == isThere {
+			out = t.readSwapHint(&t.one)
+		}
+		t.record(&t.one, out)
 	}
 }
 

@@ -30,6 +30,8 @@ const (
 	lineSize      = 8 << 10 // longer than any line that matters: PATH_MAX and some
 	textSize      = 64 << 10
 	maxCmdline    = 2 << 10
+	statSize      = 1 << 10
+	quickSize     = statSize // no file that may wait is read into so little
 	maxAncestors  = 32
 	someFinalists = 64
 	// explained is how many finalists are looked at closely even when they
@@ -38,15 +40,17 @@ const (
 	// mostDetailed is after how many a search ends that cannot settle who is
 	// best; phase two of so many takes some 40 ms.
 	mostDetailed = 1024
-	manyRows     = 1024 // at the start; the table grows with the machine
+	manyRows     = 1024 // the least there is room for
 )
 
 // Table reads the processes of one machine, or of a captured tree. It owns its
 // descriptors until Close, and is not safe for concurrent use.
 type Table struct {
-	proc  sys.FD
-	spare sys.FD // given back when no other descriptor is to be had
-	// read is sys.ReadOnceAt; tests put a kernel that fails in its place.
+	proc sys.FD
+	// spare are given up when no other descriptor is to be had: one for a
+	// directory of threads and one for a file in it.
+	spare [2]sys.FD
+	// read is readFile; tests put a kernel that fails in its place.
 	read func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno)
 
 	options  Options
@@ -84,14 +88,27 @@ func Open(root string, o Options) (*Table, error) {
 		o.Finalists = someFinalists
 	}
 	t := &Table{
-		proc: proc, read: sys.ReadOnceAt, options: o, pageSize: sys.Pagesize(), cpus: countCPUs(root),
+		proc: proc, read: readFile, options: o, pageSize: sys.Pagesize(), cpus: countCPUs(root),
 		dirents: make([]byte, direntSize), line: make([]byte, lineSize), text: make([]byte, textSize),
-		path: make([]byte, 0, 64), rows: make([]row, 0, manyRows), short: victim.NewShortlist(o.Finalists),
+		path: make([]byte, 0, 64), short: victim.NewShortlist(o.Finalists),
 		found: make([]victim.Process, 0, max(o.Finalists, explained)),
 	}
 	t.cgroups = exists(filepath.Join(dir, "cgroups"))
 	t.keepSpare()
+	if err := t.makeRoom(); err != nil {
+		t.Close()
+		return nil, err
+	}
 	return t, nil
+}
+
+// makeRoom sizes the rows for twice the processes of today, so that a choice
+// under pressure does not have to.
+func (t *Table) makeRoom() error {
+	n := 0
+	err := t.list(func(int32) { n++ })
+	t.rows = make([]row, 0, max(2*n, manyRows))
+	return err
 }
 
 func exists(path string) bool {
@@ -102,7 +119,7 @@ func exists(path string) bool {
 // Close gives the descriptors back.
 func (t *Table) Close() {
 	_ = t.proc.Close()
-	_ = t.spare.Close()
+	t.giveUpSpare()
 }
 
 // countCPUs gives how many CPUs the machine may have.
@@ -148,21 +165,52 @@ func (t *Table) setName(name string) []byte {
 }
 
 // file reads one file of the process that was set, from off, into buf. When no
-// descriptor is to be had it gives up the spare one, which comes back at the
-// end of the scan: a choice must be possible on a machine with a full table.
+// descriptor is to be had it gives up the spare ones, which come back at the
+// end of the choice: it must be possible on a machine with a full table.
 func (t *Table) file(name string, off int64, buf []byte) (int, sys.Errno) {
 	n, e := t.read(t.proc.Int(), t.setName(name), off, buf)
-	if (e == sys.EMFILE || e == sys.ENFILE) && t.spare.Open() {
-		_ = t.spare.Close()
+	if tableIsFull(e) && t.giveUpSpare() {
 		n, e = t.read(t.proc.Int(), t.path, off, buf)
 	}
 	return n, e
 }
 
-// keepSpare opens the spare descriptor if it was given up.
+// directory opens a directory of the process that was set in the same way.
+func (t *Table) directory(name string) (sys.FD, sys.Errno) {
+	fd, e := sys.OpenAt(t.proc.Int(), t.setName(name), sys.ReadOnly|sys.Directory)
+	if tableIsFull(e) && t.giveUpSpare() {
+		fd, e = sys.OpenAt(t.proc.Int(), t.path, sys.ReadOnly|sys.Directory)
+	}
+	return fd, e
+}
+
+func tableIsFull(e sys.Errno) bool { return e == sys.EMFILE || e == sys.ENFILE }
+
+// giveUpSpare reports whether there was a spare descriptor to give up.
+func (t *Table) giveUpSpare() (had bool) {
+	for i := range t.spare {
+		had = had || t.spare[i].Open()
+		_ = t.spare[i].Close()
+	}
+	return had
+}
+
+// readFile reads a file of a process: the cheap ones, which make nobody wait, by
+// the shortest way. cgroup may wait for the kernel's cgroup_mutex (before Linux
+// 6.8), and cmdline for the mmap_lock of the process.
+func readFile(dir int, path []byte, off int64, buf []byte) (int, sys.Errno) {
+	if off == 0 && len(buf) <= quickSize {
+		return sys.ReadQuickAt(dir, path, buf)
+	}
+	return sys.ReadOnceAt(dir, path, off, buf)
+}
+
+// keepSpare opens the spare descriptors that were given up.
 func (t *Table) keepSpare() {
-	if !t.spare.Open() {
-		t.spare, _ = sys.OpenAt(t.proc.Int(), []byte(".\x00"), sys.PathOnly|sys.Directory)
+	for i := range t.spare {
+		if !t.spare[i].Open() {
+			t.spare[i], _ = sys.OpenAt(t.proc.Int(), []byte(".\x00"), sys.PathOnly|sys.Directory)
+		}
 	}
 }
 

@@ -205,7 +205,7 @@ func TestVanishAtEveryRead(t *testing.T) {
 				if gone = gone || string(path) == "10/"+file+"\x00"; gone && strings.HasPrefix(string(path), "10/") {
 					return 0, e
 				}
-				return sys.ReadOnceAt(dir, path, off, buf)
+				return readFile(dir, path, off, buf)
 			}
 			ask := linux()
 			ask.Swap, ask.SwapUsed = 1024*mib, 4*mib
@@ -256,17 +256,17 @@ func TestNoDescriptorLeft(t *testing.T) {
 	root := build(t, task{pid: 10, anon: 300}, task{pid: 11, anon: 200})
 	table := open(t, root, Options{})
 	table.read = func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno) {
-		if table.spare.Open() {
+		if table.spare[0].Open() {
 			return 0, sys.EMFILE
 		}
-		return sys.ReadOnceAt(dir, path, off, buf)
+		return readFile(dir, path, off, buf)
 	}
 	for range 2 {
 		found, stats := choose(t, table, linux())
 		if winner(found, linux()) != 10 || stats.Fault != nil {
 			t.Errorf("%+v %+v", found, stats)
 		}
-		if !table.spare.Open() {
+		if !table.spare[0].Open() || !table.spare[1].Open() {
 			t.Error("the spare descriptor is not back")
 		}
 	}

@@ -6,7 +6,7 @@ import "github.com/lmkd/lmkd/internal/sys"
 // leaves the thread set as what file reads. It gives the thread's statm.
 func (t *Table) livingThread(pid int32) (tid int32, m statm, ok bool) {
 	t.setProcess(pid)
-	dir, e := sys.OpenAt(t.proc.Int(), t.setName("task"), sys.ReadOnly|sys.Directory)
+	dir, e := t.directory("task")
 	if e != 0 {
 		return 0, statm{}, false
 	}
