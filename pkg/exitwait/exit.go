@@ -31,6 +31,14 @@ func (e Exit) Code() int {
 // did or the status is not known.
 func (e Exit) Signal() int { return int(e.Status & 0x7f) }
 
+// SignalName gives the name of that signal, "SIGKILL"; "" when there is none.
+func (e Exit) SignalName() string {
+	if e.Signal() == 0 {
+		return ""
+	}
+	return signalName(e.Signal())
+}
+
 // CoreDumped reports whether the process left a core dump.
 func (e Exit) CoreDumped() bool { return e.Status&0x80 != 0 }
 
@@ -43,9 +51,9 @@ func (e Exit) String() string {
 	case e.Signal() == 0:
 		return "exit code " + strconv.Itoa(e.Code())
 	case e.CoreDumped():
-		return "killed by " + signalName(e.Signal()) + " (core dumped)"
+		return "killed by " + e.SignalName() + " (core dumped)"
 	default:
-		return "killed by " + signalName(e.Signal())
+		return "killed by " + e.SignalName()
 	}
 }
 

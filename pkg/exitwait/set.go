@@ -125,8 +125,16 @@ func (s *Set) Fd() int { return s.epoll.Fd() }
 // empty set waits for a member to be added. One Wait runs at a time.
 func (s *Set) Wait(ctx context.Context, out []*Process) (int, error) {
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, s.bell.Notify)
-		defer stop()
+		rung := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			s.bell.Notify()
+			close(rung)
+		})
+		defer func() {
+			if !stop() {
+				<-rung // before somebody closes the bell
+			}
+		}()
 	}
 	n, err := s.wait(out, func() bool { return ctx.Err() != nil })
 	if err == nil && n == 0 {
