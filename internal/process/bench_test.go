@@ -24,7 +24,7 @@ func BenchmarkCandidates(b *testing.B) {
 		{"all", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}}, RAM: 24 << 30}},
 		{"nobody", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}, MinGain: 1 << 30}, RAM: 24 << 30}},
 		{"worth", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}, MinGain: 2 << 20}, RAM: 24 << 30}},
-		{"swap", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}}, RAM: 24 << 30, Swap: 1 << 30, SwapUsed: 1 << 20}},
+		{"swap", Ask{Policy: &victim.Policy{Bands: []int16{900, 0}}, RAM: 24 << 30, Swap: 8 << 30, SwapUsed: 4 << 30}},
 		{"adj", Ask{Policy: &victim.Policy{}, Query: victim.Query{MinAdj: 201}, RAM: 24 << 30}},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -11,8 +11,7 @@ import (
 type Ask struct {
 	Policy *victim.Policy
 	Query  victim.Query
-	// RAM is MemTotal, Swap is SwapTotal, SwapUsed is what of it is in use. With
-	// nothing in use oom_score is not read.
+	// RAM is MemTotal, Swap is SwapTotal, SwapUsed is what of it is in use.
 	RAM, Swap, SwapUsed uint64
 }
 
@@ -75,6 +74,7 @@ func (t *Table) begin(ask Ask) {
 		swapUsed: (ask.SwapUsed + t.pageSize - 1) / t.pageSize,
 		slack:    slackPages(t.cpus),
 	}
+	t.byScore = t.scores && !t.machine.coarse()
 	t.floor = 0
 	if ask.Policy.MinGain > ask.SwapUsed {
 		t.floor = ask.Policy.MinGain - ask.SwapUsed

@@ -38,6 +38,11 @@ func (t *Table) phaseTwo(p *victim.Process) outcome {
 	if task.state == 'D' {
 		p.Flag |= victim.Uninterruptible
 	}
+	if p.RSS == 0 { // phase one went by the score
+		if out := t.splitHint(p); out != isThere {
+			return out
+		}
+	}
 	if out := t.readStatus(p); out != isThere {
 		return out
 	}
@@ -45,6 +50,14 @@ func (t *Table) phaseTwo(p *victim.Process) outcome {
 		return out
 	}
 	return t.readCmdline(p)
+}
+
+// splitHint takes the resident part out of what the score bounds.
+func (t *Table) splitHint(p *victim.Process) outcome {
+	m, out := t.readStatm()
+	p.RSS, p.Shared = m.resident*t.pageSize, m.shared*t.pageSize
+	p.SwapHint -= min(p.SwapHint, p.RSS)
+	return out
 }
 
 // identify takes what belongs to the whole group from its leader.

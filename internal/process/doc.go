@@ -1,7 +1,7 @@
 // Package process turns /proc, under a root, into victim.Process, for one
-// choice: the cheap files of every process (statm, oom_score_adj, and
-// oom_score when swap is in use), then the dear ones (stat, status, cgroup,
-// and cmdline when asked for) of the few that can still win.
+// choice: two cheap files of every process (statm and oom_score_adj, or with
+// much in swap oom_score_adj and oom_score), then the dear ones (stat, status,
+// cgroup, and cmdline when asked for) of the few that can still win.
 //
 // It keeps one descriptor of /proc and allocates nothing for a process. A
 // process that vanishes under its hands is an outcome and no error. It judges

@@ -213,7 +213,9 @@ func TestLiveVanishAtEveryRead(t *testing.T) {
 func checkGone(t *testing.T, table *Table, pid int, file string) {
 	t.Helper()
 	ask := linux()
-	ask.Policy.MinGain, ask.Swap, ask.SwapUsed = 0, 1<<30, 1<<20
+	if ask.Policy.MinGain = 0; file == "oom_score" {
+		ask.Swap, ask.SwapUsed = 1<<30, 1<<30
+	}
 	table.begin(ask)
 	p := &victim.Process{PID: int32(pid)}
 	gone := true
@@ -243,8 +245,8 @@ func TestLiveOwnTree(t *testing.T) {
 	}
 }
 
-// The kernel's oom_score of every process fits the formula, and the hint is
-// between what is swapped out and that plus one step of the score.
+// The kernel's oom_score of every process fits the formula, and bounds what it
+// has: not less, and not more than one step of the score above it.
 func TestLiveScore(t *testing.T) {
 	hog(t, "hog")
 	info := fields(t, "/proc/meminfo")
@@ -252,20 +254,21 @@ func TestLiveScore(t *testing.T) {
 	ask := linux()
 	ask.RAM, ask.Swap, ask.SwapUsed = info["MemTotal"], info["SwapTotal"], 1<<50
 	table.begin(ask)
-	table.floor = 0
+	life := 1024 * table.pageSize // of the process between two readings
+	step := (3*table.machine.total/1000 + 1 + table.machine.slack) * table.pageSize
 	checked, swapped := 0, uint64(0)
 	for _, pid := range pids(t) {
 		p := &victim.Process{PID: pid}
-		if table.phaseOne(p) != isThere || p.RSS == 0 || p.Adj == -1000 {
-			continue
+		if table.phaseOne(p) != isThere || p.SwapHint == 0 || p.RSS != 0 {
+			continue // gone, a kernel thread, or a child of vfork
 		}
 		table.detail(p)
-		step := 3*table.machine.total/1000 + 1 + table.machine.slack + 1024 // and a little life
-		if p.Is(victim.Vanished) || p.SwapHint == 1<<50 {
-			continue // gone, or a child of vfork
+		has := p.RssAnon + p.RssFile + p.RssShmem + p.Swap
+		if p.Is(victim.Vanished) {
+			continue
 		}
-		if p.SwapHint+1024*table.pageSize < p.Swap || p.SwapHint > p.Swap+p.PageTable+step*table.pageSize {
-			t.Errorf("%s: hint %d, swapped out %d, page tables %d", p.Name(), p.SwapHint, p.Swap, p.PageTable)
+		if p.RSS+p.SwapHint+life < has || p.RSS+p.SwapHint > has+p.PageTable+step+life {
+			t.Errorf("%s: bound %d, it has %d, page tables %d", p.Name(), p.RSS+p.SwapHint, has, p.PageTable)
 		}
 		checked++
 		swapped += p.Swap

@@ -88,13 +88,9 @@ func (t *Table) complete() {
 			t.rows = append(t.rows, r)
 			continue
 		}
-		t.one = victim.Process{PID: r.pid, RSS: r.rss, Shared: r.shared}
+		t.one = victim.Process{PID: r.pid, RSS: r.rss, Shared: r.shared, SwapHint: r.hint}
 		t.setProcess(r.pid)
-		out := t.readAdj(&t.one)
-		if out == isThere {
-			out = t.readSwapHint(&t.one)
-		}
-		t.record(&t.one, out)
+		t.record(&t.one, t.readAdj(&t.one))
 	}
 }
 
@@ -123,27 +119,52 @@ func (t *Table) phaseOne(p *victim.Process) outcome {
 		return isThere
 	}
 	t.setProcess(p.PID)
-	adjFirst := t.ask.Query.MinAdj > 0 // that few reach
-	if adjFirst {
-		if out := t.readAdj(p); out != isThere || p.Adj < t.ask.Query.MinAdj {
-			return out
-		}
+	lowest := t.ask.Query.MinAdj
+	if !t.byScore && lowest <= 0 {
+		return t.sizeThenAdj(p)
 	}
+	if out := t.readAdj(p); out != isThere || p.Adj < lowest || p.Adj <= -1000 {
+		return out
+	}
+	if t.byScore {
+		return t.readScore(p)
+	}
+	return t.readSize(p)
+}
+
+// sizeThenAdj leaves the small ones aside: most processes are.
+func (t *Table) sizeThenAdj(p *victim.Process) outcome {
 	if out := t.readSize(p); out != isThere || p.Flag != 0 {
 		return out
 	}
 	if p.RSS < t.floor {
 		return isSmall
 	}
-	if !adjFirst {
-		if out := t.readAdj(p); out != isThere {
-			return out
-		}
-	}
-	return t.readSwapHint(p)
+	return t.readAdj(p)
 }
 
-// readSize fills RSS and Shared. A task without memory gets a flag that says
+// readScore bounds the memory of p by its oom_score alone: its resident part,
+// which is not told apart, is left to phase two. The size of one without a score
+// that says anything is read, and it may have all the swap.
+func (t *Table) readScore(p *victim.Process) outcome {
+	buf := t.line[:scoreSize]
+	n, e := t.file("oom_score", 0, buf)
+	if e != 0 {
+		return t.failed(e)
+	}
+	score, err := parseScore(buf[:n])
+	if err != nil {
+		return t.judge(err)
+	}
+	pages, ok := t.machine.memoryPages(score, p.Adj)
+	if !ok {
+		return t.readSize(p)
+	}
+	p.SwapHint = pages * t.pageSize
+	return isThere
+}
+
+// readSize fills RSS and Shared, and SwapHint with all swap in use. A task without memory gets a flag that says
 // why; a dead leader has the memory of a thread that lives.
 func (t *Table) readSize(p *victim.Process) outcome {
 	m, out := t.readStatm()
@@ -157,6 +178,7 @@ func (t *Table) readSize(p *victim.Process) outcome {
 		t.setProcess(p.PID)
 	}
 	p.RSS, p.Shared = m.resident*t.pageSize, m.shared*t.pageSize
+	p.SwapHint = t.machine.swapUsed * t.pageSize
 	return isThere
 }
 
@@ -205,23 +227,6 @@ func (t *Table) readAdj(p *victim.Process) outcome {
 	var err error
 	p.Adj, err = parseAdj(buf[:n])
 	return t.judge(err)
-}
-
-func (t *Table) readSwapHint(p *victim.Process) outcome {
-	if t.machine.swapUsed == 0 {
-		return isThere
-	}
-	buf := t.line[:scoreSize]
-	n, e := t.file("oom_score", 0, buf)
-	if e != 0 {
-		return t.failed(e)
-	}
-	score, err := parseScore(buf[:n])
-	if err != nil {
-		return t.judge(err)
-	}
-	p.SwapHint = t.machine.swapPages(score, p.Adj, p.RSS/t.pageSize) * t.pageSize
-	return isThere
 }
 
 // failed turns the errno of the file read last into an outcome.

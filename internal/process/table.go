@@ -57,6 +57,7 @@ type Table struct {
 	pageSize uint64
 	cpus     int
 	cgroups  bool // the kernel has them
+	scores   bool // oom_score follows the formula of Linux 5.9
 
 	dirents, line, text []byte
 	textUsed            int
@@ -67,6 +68,7 @@ type Table struct {
 
 	ask     Ask
 	machine machine
+	byScore bool   // sizes come from oom_score, for there is much in swap
 	floor   uint64 // bytes of RSS under which a process is left for later
 	rows    []row
 	short   *victim.Shortlist
@@ -93,6 +95,7 @@ func Open(root string, o Options) (*Table, error) {
 		path: make([]byte, 0, 64), short: victim.NewShortlist(o.Finalists),
 		found: make([]victim.Process, 0, max(o.Finalists, explained)),
 	}
+	t.scores = sys.KernelAtLeast(sys.KernelRelease(), 5, 9)
 	t.cgroups = exists(filepath.Join(dir, "cgroups"))
 	t.keepSpare()
 	if err := t.makeRoom(); err != nil {

@@ -208,9 +208,11 @@ func TestVanishAtEveryRead(t *testing.T) {
 				return readFile(dir, path, off, buf)
 			}
 			ask := linux()
-			ask.Swap, ask.SwapUsed = 1024*mib, 4*mib
+			if ask.Swap = 1024 * mib; file == "oom_score" {
+				ask.SwapUsed = 800 * mib
+			}
 			found, stats := choose(t, table, ask)
-			if winner(found, ask) != 11 {
+			if winner(found, ask) != 11 || !gone {
 				t.Errorf("%s fails with %v: winner %d of %+v", file, e, winner(found, ask), found)
 			}
 			checkStats(t, file, e, stats)
@@ -243,7 +245,9 @@ func TestMalformed(t *testing.T) {
 		root := build(t, task{pid: 10, anon: 300, score: 700}, task{pid: 11, anon: 200, score: 690})
 		put(t, root, "proc/10/"+file, content)
 		ask := linux()
-		ask.Swap, ask.SwapUsed = 1024*mib, 4*mib
+		if ask.Swap = 1024 * mib; file == "oom_score" {
+			ask.SwapUsed = 800 * mib
+		}
 		found, stats := choose(t, open(t, root, Options{}), ask)
 		if want := "read /proc/10/" + file + ": malformed"; winner(found, ask) != 11 || stats.Fault == nil || stats.Fault.Error() != want {
 			t.Errorf("%s: %v, winner of %+v", file, stats.Fault, found)
@@ -342,7 +346,12 @@ func TestSwapFindsTheSwappedOut(t *testing.T) {
 	ask := linux()
 	ask.Swap, ask.SwapUsed = 1024*mib, 700*mib
 	found, _ := choose(t, open(t, root, Options{}), ask)
-	if winner(found, ask) != 11 || found[0].SwapHint < 600*mib || found[0].SwapHint > 620*mib {
+	if winner(found, ask) != 11 || found[0].SwapHint < 600*mib || found[0].SwapHint > 625*mib || found[0].RSS != 5*mib {
+		t.Errorf("%+v", found)
+	}
+	ask.SwapUsed = 2 * mib // less than a step of the score: it is not read
+	found, _ = choose(t, open(t, root, Options{}), ask)
+	if found[0].PID != 10 || found[0].SwapHint != 2*mib || found[0].RSS != 300*mib {
 		t.Errorf("%+v", found)
 	}
 }
