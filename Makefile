@@ -1,7 +1,8 @@
 # The same on a laptop and in CI. `make demo` and `make test` install what a
 # fresh Debian machine lacks, through scripts/deps.sh.
 SHELL   := /bin/bash
-export PATH := $(HOME)/.cache/lmkd/go/bin:$(PATH)
+CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lmkd
+export PATH := $(CACHE)/go1.26.8/bin:$(CACHE)/bin:$(PATH)
 export GOTOOLCHAIN := local
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -9,7 +10,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 PREFIX  ?= /usr
 DESTDIR ?=
 
-.PHONY: all deps build test race vm demo run check lint fuzz bench install clean
+# bin/vm is phony too: go build knows best what is stale.
+.PHONY: bin/vm all deps build test race vm demo run check lint fuzz bench install clean
 
 all: build
 
@@ -22,8 +24,8 @@ build: deps ## bin/lmkd, static
 run: build ## the daemon, on this machine, without killing
 	bin/lmkd run --dry-run
 
-demo: build ## kill a real hog under real pressure in a small guest, and watch
-	go run ./test/vm/demo
+demo: build bin/vm ## kill a real hog under real pressure in a small guest, and watch
+	@bin/vm -build ./cmd/lmkd -build ./test/demo guest:/vm/bin/demo
 
 test: build ## everything: unit tests, this host as root, the VM
 	go vet ./...
@@ -33,8 +35,11 @@ test: build ## everything: unit tests, this host as root, the VM
 race: deps
 	go test -race -count=1 ./internal/... ./pkg/... ./cmd/...
 
-vm: build ## every scenario, in guests of every kernel
-	go test -count=1 -timeout 60m -tags vm ./test/...
+vm: build bin/vm ## every scenario, in guests of every kernel
+	scripts/vm.sh
+
+bin/vm: deps
+	CGO_ENABLED=0 go build -trimpath -o $@ ./test/vm
 
 bench: deps ## every benchmark
 	go test -run '^$$' -bench . -benchmem ./...

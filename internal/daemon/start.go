@@ -33,6 +33,8 @@ func (d *Daemon) openSources(l *loop) {
 	switch {
 	case p.Sampling:
 		d.opt.Say("nothing here can wake the daemon: memory is sampled every %v to %v, by the distance to the limit", p.PollUrgent, p.PollSlow)
+	case errors.Is(err, psi.ErrAbsent) || errors.Is(err, psi.ErrOff):
+		d.opt.Say("reclaim events alone wake the daemon: there is no pressure information")
 	case err != nil:
 		d.opt.Say("reclaim events wake the daemon instead of pressure triggers; stalls are measured from PSI totals while it watches")
 	}

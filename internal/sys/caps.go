@@ -31,3 +31,15 @@ func DropCapabilities(caps ...uint) error {
 	}
 	return nil
 }
+
+// ForbidCapabilities takes capabilities from the calling thread's bounding set:
+// no program that it executes has them, root's neither (prctl(2),
+// PR_CAPBSET_DROP).
+func ForbidCapabilities(caps ...uint) error {
+	for _, c := range caps {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
+			return &OpError{"drop a capability from the bounding set", errno(err)}
+		}
+	}
+	return nil
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +24,9 @@ const lmkdPath = "/vm/bin/lmkd"
 const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) {
+	if os.Getenv(unprivilegedEnv) != "" {
+		becomeUnprivileged()
+	}
 	if err := guest.ProtectSelf(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -40,22 +44,42 @@ type daemon struct {
 // the test it is stopped and its trace replayed.
 func startDaemon(t *testing.T, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{trace: guest.OutPath(strings.ReplaceAll(t.Name(), "/", "-") + ".trace")}
-	args = append([]string{"run", "--trace", d.trace}, args...)
-	p, err := guest.Program(os.Stderr, 0, lmkdPath, args...)
+	trace := guest.OutPath(strings.ReplaceAll(t.Name(), "/", "-") + ".trace")
+	d := &daemon{trace: trace, Process: start(t, append([]string{"run", "--trace", trace}, args...)...)}
+	t.Cleanup(func() { d.finish(t) })
+	return d
+}
+
+// start starts lmkd and waits until it says that it is ready.
+func start(t *testing.T, args ...string) *guest.Process {
+	t.Helper()
+	path := lmkdPath
+	if os.Getenv(unprivilegedEnv) != "" {
+		path, args = os.Args[0], append([]string{lmkdPath}, args...)
+	}
+	d, err := guest.Program(os.Stderr, 0, path, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Process = p
-	t.Cleanup(func() { d.finish(t) })
-	if !guest.Until(patience, func() bool { return !d.Alive() || d.said("is ready") }) || !d.Alive() {
+	t.Cleanup(d.Kill)
+	if !guest.Until(patience, func() bool { return !d.Alive() || said(d, "is ready") }) || !d.Alive() {
 		t.Fatalf("lmkd is not ready (%s): %q", d.Fate(), d.Lines())
 	}
 	return d
 }
 
-func (d *daemon) said(text string) bool {
-	return slices.ContainsFunc(d.Lines(), func(l string) bool { return strings.Contains(l, text) })
+// config writes a configuration file.
+func config(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lmkd.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func said(p *guest.Process, text string) bool {
+	return slices.ContainsFunc(p.Lines(), func(l string) bool { return strings.Contains(l, text) })
 }
 
 // finish stops the daemon and proves that its trace gives the same decisions.
@@ -123,12 +147,9 @@ func mark(t *testing.T) guest.Mark {
 
 // step is one line of a trace, as far as the tests look at it.
 type step struct {
-	Seq uint64 `json:"seq"`
-	In  struct {
-		Kind string `json:"kind"`
-		At   int64  `json:"at"`
-	} `json:"in"`
-	Out struct {
+	Seq  uint64 `json:"seq"`
+	Kind string `json:"kind"`
+	Out  struct {
 		Actions []struct {
 			Do string `json:"do"`
 		} `json:"actions"`
@@ -138,7 +159,6 @@ type step struct {
 				PID  int    `json:"pid"`
 				Comm string `json:"comm"`
 			} `json:"victim"`
-			TimedOut bool `json:"timed_out"`
 		} `json:"outcome"`
 	} `json:"out"`
 }
@@ -171,9 +191,12 @@ func (d *daemon) steps(t *testing.T) []step {
 // signal to a victim and its end or its deadline.
 func (d *daemon) assertOneAtATime(t *testing.T) (kills int) {
 	t.Helper()
-	dying := false
+	dying, ends := false, 0
 	for _, s := range d.steps(t) {
-		if s.In.Kind == "exited" || s.Out.Note == "kill_timeout" || s.Out.Note == "kill_failed" {
+		if s.Kind == "exited" {
+			ends++
+		}
+		if s.Kind == "exited" || s.Out.Note == "kill_timeout" || s.Out.Note == "kill_failed" {
 			dying = false
 		}
 		for _, a := range s.Out.Actions {
@@ -186,6 +209,9 @@ func (d *daemon) assertOneAtATime(t *testing.T) (kills int) {
 			dying = true
 			kills++
 		}
+	}
+	if ends == 0 {
+		t.Error("the record tells of no victim's end")
 	}
 	return kills
 }
