@@ -85,7 +85,7 @@ func Android() Policy {
 // every reason may reach adj 0, and a machine with memory to spare is let be.
 func Linux() Policy {
 	p := Android()
-	p.ThrashingLimit, p.ThrashingLimitDecay = 50, 20
+	p.ThrashingLimit, p.ThrashingLimitDecay = 20, 20
 	p.LowmemMinOOMScore = 1001
 	p.PerceptibleMinAdj = 0
 	p.OnlyReclaim = false
