@@ -69,9 +69,6 @@ func eatUntil(rest uint64) ([][]byte, error) {
 	}
 }
 
-// sink keeps the compiler from dropping the reads.
-var sink byte
-
 // thrash uses the file and what is held alike, a page at random each.
 func thrash(b []byte, held [][]byte) {
 	runtime.LockOSThread()
@@ -87,7 +84,7 @@ func thrash(b []byte, held [][]byte) {
 				held[at>>32%uint64(len(held))][int(at%uint64(mb/page))*page]++
 			}
 		}
-		sink = sum
+		runtime.KeepAlive(sum) // the compiler must not drop the reads
 	}
 }
 

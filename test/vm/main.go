@@ -64,7 +64,7 @@ func report(o *options, r *machine.Result) int {
 	if code != 0 || o.verbose || o.oom == oomRequire {
 		fmt.Fprintf(os.Stderr, "vm: kernel %s, %d MB: %s\n", o.kernel, o.memory, r.Sentence())
 	}
-	if r.End != nil {
+	if r.End != nil && (code != 0 || r.Verdict == machine.KernelOOM) {
 		for _, line := range r.End.OOMLines {
 			fmt.Fprintln(os.Stderr, "vm: kernel:", line)
 		}

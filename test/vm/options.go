@@ -90,7 +90,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.psi, "psi", "on", "pressure stall information: on, off, or default (no word to the kernel)")
 	fs.StringVar(&o.extra, "append", "", "more `words` for the kernel's command line")
 	fs.DurationVar(&o.wall, "wall", 5*time.Minute, "end the machine after this `time`")
-	fs.StringVar(&o.oom, "oom", oomForbid, "a kill by the kernel's OOM killer: forbid, allow, require")
+	fs.StringVar(&o.oom, "oom", oomForbid, "a kill by the kernel's OOM killer (one in a limited memory cgroup does not count): forbid, allow, require")
 	fs.StringVar(&o.out, "out", "", "`directory` for what the program leaves in /vm/out")
 	fs.BoolVar(&o.verbose, "v", false, "show the console, and the times")
 	fs.Var((*list)(&o.files), "file", "ship `PATH[:PLACE]`, a file or a tree, to PLACE below /vm (default work/PATH); may be repeated")
@@ -129,7 +129,7 @@ func (o *options) limits() error {
 		flag           string
 		value, min, mx int
 	}{
-		{"mem", o.memory, 64, 16384},
+		{"mem", o.memory, 96, 16384},
 		{"smp", o.cpus, 1, 16},
 		{"zram", o.zram, 0, 16384},
 		{"bulk", o.bulk, 0, 8192},

@@ -25,7 +25,7 @@ type payload struct {
 // the job.
 func (w *workshop) lay(o *options, dir, agent string) (*payload, error) {
 	p := &payload{dir: dir}
-	for _, d := range []string{wire.BinDir, wire.WorkDir, wire.OutDir, wire.TempDir, wire.Overlay} {
+	for _, d := range []string{wire.BinDir, wire.WorkDir, wire.OutDir, wire.OutDir + "/" + profileDir, wire.TempDir, wire.Overlay} {
 		if err := os.MkdirAll(p.host(d), 0o755); err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ func serve(line *os.File) error {
 	if err := work(w, &end); err != nil {
 		end.Failed = err.Error()
 	}
-	end.OOMKills, end.OOMLines = oomKills()
+	noteOOM(&end)
 	end.Uptime = sys.SinceBoot().Seconds()
 	if err := w.JSON(wire.KindEnd, end); err != nil {
 		return err

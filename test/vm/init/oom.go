@@ -6,12 +6,27 @@ import (
 	"strings"
 
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/test/vm/wire"
 )
 
-// oomKills gives the kernel's count of processes that its OOM killer killed,
+// mostLines is how many of the kernel's lines go to the host.
+const mostLines = 20
+
+// noteOOM notes the kernel's count of processes that its OOM killer killed,
 // and what it said about each.
-func oomKills() (uint64, []string) {
-	return vmstat("oom_kill"), kernelLines("Killed process", "oom_reaper:", "Kernel panic")
+func noteOOM(end *wire.End) {
+	end.OOMKills = vmstat("oom_kill")
+	eachKernelLine(func(line string) {
+		if !strings.Contains(line, "ut of memory: Killed process") {
+			return
+		}
+		if strings.HasPrefix(line, "Memory cgroup out of memory") {
+			end.Boxed++
+		}
+		if len(end.OOMLines) < mostLines {
+			end.OOMLines = append(end.OOMLines, line)
+		}
+	})
 }
 
 // vmstat gives one counter of /proc/vmstat, 0 when the kernel has none.
@@ -32,38 +47,30 @@ func vmstat(name string) uint64 {
 	return 0
 }
 
-// kernelLines gives the messages in the kernel's log that have one of words.
-func kernelLines(words ...string) []string {
-	const most = 40
+// eachKernelLine calls f with each message in the kernel's log.
+func eachKernelLine(f func(line string)) {
 	fd, e := sys.OpenPath("/dev/kmsg", sys.ReadOnly|sys.NonBlock)
 	if e != 0 {
-		return nil
+		return
 	}
 	defer func() { _ = fd.Close() }()
-	var lines []string
 	buf := make([]byte, 8192)
-	for len(lines) < most {
+	for {
 		n, e := sys.Read(fd.Int(), buf)
 		if e == sys.EPIPE {
 			continue // overwritten while we read; the next is there
 		}
 		if e != 0 || n == 0 {
-			break
+			return
 		}
-		lines = appendMatch(lines, string(buf[:n]), words)
+		f(messageOf(string(buf[:n])))
 	}
-	return lines
 }
 
-// appendMatch appends the message of one record, "6,339,5140900,-;text\n",
-// when it has one of words.
-func appendMatch(lines []string, record string, words []string) []string {
+// messageOf takes the message out of a record, "6,339,5140900,-;text\n" and
+// then lines of properties.
+func messageOf(record string) string {
 	_, text, _ := strings.Cut(record, ";")
 	text, _, _ = strings.Cut(text, "\n")
-	for _, w := range words {
-		if strings.Contains(text, w) {
-			return append(lines, text)
-		}
-	}
-	return lines
+	return text
 }

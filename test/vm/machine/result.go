@@ -13,7 +13,7 @@ type Verdict int
 // The verdicts. Only Exited says anything about the job's own success.
 const (
 	Exited     Verdict = iota // the job ended by itself; its code counts
-	KernelOOM                 // it ended, but the kernel's OOM killer had to kill
+	KernelOOM                 // it ended, but the machine ran out of memory and the kernel had to kill
 	Panicked                  // the guest's kernel panicked
 	BootFailed                // the guest never came to run the job
 	WallLimit                 // the job was still running at the limit
@@ -43,7 +43,7 @@ func (r *Result) judge(c *collector, late lateness) {
 		r.Verdict, r.Detail = BootFailed, r.End.Failed
 	case r.Ready == nil:
 		r.Verdict = BootFailed
-	case r.End != nil && r.End.OOMKills > 0:
+	case r.End != nil && r.End.Machine() > 0:
 		r.Verdict = KernelOOM
 	case r.End != nil:
 		r.Verdict = Exited
@@ -60,7 +60,7 @@ func (r *Result) Sentence() string {
 	case Exited:
 		return "the job " + ended(r.End)
 	case KernelOOM:
-		return fmt.Sprintf("the kernel's OOM killer killed %d (oom_kill in /proc/vmstat), then the job %s", r.End.OOMKills, ended(r.End))
+		return fmt.Sprintf("the kernel's OOM killer killed %d (oom_kill in /proc/vmstat), then the job %s", r.End.Machine(), ended(r.End))
 	case Panicked:
 		return "the guest's kernel panicked"
 	case BootFailed:

@@ -36,9 +36,14 @@ type End struct {
 	Signal   int      // that signal
 	Failed   string   // why the job could not be run at all
 	OOMKills uint64   // oom_kill of /proc/vmstat: memory cgroups' kills count too
-	OOMLines []string // the kernel's own lines about them
+	Boxed    uint64   // those of them that the kernel's log says were of a limited memory cgroup
+	OOMLines []string // the kernel's own lines about them, the first few
 	Uptime   float64  // seconds since boot, guest clock
 }
+
+// Machine is the number of kills because the machine itself ran out of memory.
+// A log that was overwritten makes it too large, never too small.
+func (e *End) Machine() uint64 { return e.OOMKills - min(e.Boxed, e.OOMKills) }
 
 // Ready is the guest's first word: it booted, and is about to run the job.
 type Ready struct {
