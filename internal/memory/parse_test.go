@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -174,6 +175,27 @@ func TestZramName(t *testing.T) {
 	}
 }
 
+func TestSwaps(t *testing.T) {
+	for in, want := range map[string]string{
+		"Filename Type Size Used Priority\n/dev/zram0  partition\t8\t\t4\t\t100\n/dev/vda2 partition 1000 900 -2\n/dev/zram1 partition 3 0 5": "11264 4096",
+		"/dev/zram0 partition 8":                       `parse file line 1: no number that fits in "/dev/zram0 partition 8"`,
+		"/dev/zram0 partition x 1 100":                 `parse file line 1: no number that fits in "/dev/zram0 partition x 1 100"`,
+		"/dev/zram0 partition 99999999999999999 1 100": `parse file line 1: no number that fits in "/dev/zram0 partition 99999999999999999 1 100"`,
+		"/dev/vda2 partition x y z":                    "0 0",
+	} {
+		var z pressure.Zram
+		got := ""
+		if err := parseSwaps(text(in), &z); err != nil {
+			got = err.Error()
+		} else {
+			got = fmt.Sprint(z.Size, z.Used)
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
 // fuzz seeds a target with one file of all trees, and gives each input to
 // parse as a whole and in small pieces; both must agree.
 func fuzz(f *testing.F, name string, parse func(l *lines) (any, error)) {
@@ -233,6 +255,14 @@ func FuzzMmStat(f *testing.F) {
 	fuzz(f, "sys/block/zram*/mm_stat", func(l *lines) (any, error) {
 		var z pressure.Zram
 		err := parseMmStat(l, &z)
+		return z, err
+	})
+}
+
+func FuzzSwaps(f *testing.F) {
+	fuzz(f, "proc/swaps", func(l *lines) (any, error) {
+		var z pressure.Zram
+		err := parseSwaps(l, &z)
 		return z, err
 	})
 }

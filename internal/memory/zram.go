@@ -15,7 +15,8 @@ const maxZram = 32
 // (Documentation/admin-guide/blockdev/zram.rst). swapon and swapoff are noticed
 // by polling /proc/swaps, whose descriptor reports an error condition once
 // after each of them (mm/swapfile.c, swaps_poll), and, in a captured tree, by a
-// changed SwapTotal.
+// changed SwapTotal. How much of each is taken stands in /proc/swaps too, which is
+// read with every sample while there is one.
 type zrams struct {
 	swaps     file
 	path      []byte // "ROOT/sys/block/" and room for "zramN/mm_stat\0"
@@ -48,6 +49,13 @@ func (z *zrams) read(swapTotal uint64, buf []byte, s *pressure.Sample) error {
 		}
 		z.swapTotal = swapTotal
 	}
+	if z.count == 0 {
+		return nil
+	}
+	l := z.swaps.lines(buf)
+	if err := parseSwaps(&l, &s.Zram); err != nil {
+		return err
+	}
 	for i := range z.fds[:z.count] {
 		if err := z.add(z.fds[i].Int(), buf, &s.Zram); err != nil {
 			return err
@@ -79,6 +87,42 @@ func (z *zrams) refresh(buf []byte) error {
 	}
 	z.stale = l.err != nil
 	return l.err
+}
+
+// parseSwaps adds the sizes of the zram devices in /proc/swaps and what is taken
+// of them.
+func parseSwaps(l *lines, sum *pressure.Zram) error {
+	for {
+		line, ok := l.next()
+		if !ok {
+			return l.err
+		}
+		if zramName(line) != nil && !addSwap(line, sum) {
+			return l.malformed(line)
+		}
+	}
+}
+
+// addSwap adds one line of /proc/swaps: path, type, size and used in KiB,
+// priority (mm/swapfile.c, swap_show).
+func addSwap(line []byte, sum *pressure.Zram) bool {
+	_, rest := word(line)
+	_, rest = word(rest)
+	var n [2]uint64
+	for i := range n {
+		var digits []byte
+		digits, rest = word(rest)
+		kib, ok := number(digits)
+		if !ok {
+			return false
+		}
+		if n[i], ok = product(kib, 1024); !ok {
+			return false
+		}
+	}
+	sum.Size += n[0]
+	sum.Used += n[1]
+	return true
 }
 
 // zramName gives "zram0" of a line of /proc/swaps that begins "/dev/zram0 ",

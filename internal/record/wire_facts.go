@@ -18,6 +18,7 @@ type wireFacts struct {
 	SwapTotal  uint64        `json:"swap_total,omitempty"`
 	SwapFree   uint64        `json:"swap_free,omitempty"`
 	SwapLow    bool          `json:"swap_low,omitempty"`
+	ZramCost   int           `json:"zram_cost,omitempty"`
 	SwapUtil   int           `json:"swap_util,omitempty"`
 	Thrashing  int           `json:"thrashing,omitempty"`
 	Limit      int           `json:"limit,omitempty"`
@@ -32,4 +33,8 @@ type wireFacts struct {
 	CheckCache bool          `json:"check_cache,omitempty"`
 	Plenty     bool          `json:"plenty,omitempty"`
 	Exhausted  bool          `json:"exhausted,omitempty"`
+	StallShare uint32        `json:"stall_share,omitempty"`
+	Stalling   bool          `json:"stalling,omitempty"`
+	Fall       uint64        `json:"fall,omitempty"`
+	Ahead      time.Duration `json:"ahead,omitempty"`
 }

@@ -81,6 +81,8 @@ type wireZram struct {
 	Original   uint64 `json:"original,omitempty"`
 	Compressed uint64 `json:"compressed,omitempty"`
 	MemUsed    uint64 `json:"mem_used,omitempty"`
+	Size       uint64 `json:"size,omitempty"`
+	Used       uint64 `json:"used,omitempty"`
 }
 
 type wireStall struct {

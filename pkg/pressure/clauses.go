@@ -67,6 +67,22 @@ func thrashing(f *Facts, name string, limit int) clause {
 	return beyond("thrashing", f.Thrashing, name, limit)
 }
 
+// waited is the clause of StallMin; a policy that asks for no stall has no words
+// for it.
+func waited(p *Policy, f *Facts) clause {
+	switch {
+	case p.StallMin <= 0:
+		return clause{f.Stalling, ""}
+	case f.Stalling && int(f.StallShare) < p.StallMin*100:
+		return clause{true, "the kernel measures no stalls"}
+	}
+	verb := " of the time, less than "
+	if f.Stalling {
+		verb = " of the time, at least "
+	}
+	return clause{f.Stalling, "all tasks stalled " + hundredths(f.StallShare) + verb + percent(p.StallMin)}
+}
+
 func direct(f *Facts) clause {
 	return either(f.Direct, "a task is in direct reclaim", "no task is in direct reclaim")
 }
@@ -97,26 +113,26 @@ func notRespondingClauses(p *Policy, v *Verdict) []clause {
 }
 
 func lowSwapAndThrashingClauses(p *Policy, v *Verdict) []clause {
-	return []clause{swapLow(p, &v.Facts), thrashing(&v.Facts, "the limit", p.ThrashingLimit)}
+	return []clause{swapLow(p, &v.Facts), thrashing(&v.Facts, "the limit", p.ThrashingLimit), waited(p, &v.Facts)}
 }
 
 func lowMemAndSwapClauses(p *Policy, v *Verdict) []clause {
-	return []clause{free(&v.Facts, BelowLow), swapLow(p, &v.Facts)}
+	return []clause{free(&v.Facts, BelowLow), swapLow(p, &v.Facts), waited(p, &v.Facts)}
 }
 
 func lowMemAndSwapUtilClauses(p *Policy, v *Verdict) []clause {
 	return []clause{
 		off(p.SwapUtilMax >= 100, "swap_util_max"), free(&v.Facts, BelowLow),
-		beyond("swap utilisation", v.Facts.SwapUtil, "the limit", p.SwapUtilMax),
+		beyond("swap utilisation", v.Facts.SwapUtil, "the limit", p.SwapUtilMax), waited(p, &v.Facts),
 	}
 }
 
-func lowMemAndThrashingClauses(_ *Policy, v *Verdict) []clause {
-	return []clause{free(&v.Facts, BelowLow), thrashing(&v.Facts, "the running limit", v.Facts.Limit)}
+func lowMemAndThrashingClauses(p *Policy, v *Verdict) []clause {
+	return []clause{free(&v.Facts, BelowLow), thrashing(&v.Facts, "the running limit", v.Facts.Limit), waited(p, &v.Facts)}
 }
 
-func directAndThrashingClauses(_ *Policy, v *Verdict) []clause {
-	return []clause{direct(&v.Facts), thrashing(&v.Facts, "the running limit", v.Facts.Limit)}
+func directAndThrashingClauses(p *Policy, v *Verdict) []clause {
+	return []clause{direct(&v.Facts), thrashing(&v.Facts, "the running limit", v.Facts.Limit), waited(p, &v.Facts)}
 }
 
 func directStuckClauses(p *Policy, v *Verdict) []clause {
@@ -144,6 +160,8 @@ func lowFilecacheClauses(p *Policy, v *Verdict) []clause {
 func lowMemClauses(p *Policy, v *Verdict) []clause {
 	return []clause{off(p.LowmemMinOOMScore > 1000, "lowmem_min_oom_score"), free(&v.Facts, BelowLow)}
 }
+
+func hundredths(v uint32) string { return strconv.FormatFloat(float64(v)/100, 'f', 1, 64) + "%" }
 
 func percent(v int) string { return strconv.Itoa(v) + "%" }
 

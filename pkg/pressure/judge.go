@@ -23,6 +23,7 @@ type Facts struct {
 	SwapTotal  uint64 // bytes, 0 without swap
 	SwapFree   uint64 // effective free swap, bytes
 	SwapLow    bool
+	ZramCost   int // what a page in zram takes of RAM, percent; 0 where it is not measured
 	SwapUtil   int // percent of anonymous memory that is swapped out
 	Thrashing  int // percent of the file LRU refaulted in the window
 	Limit      int // the running thrashing limit, percent
@@ -30,13 +31,17 @@ type Facts struct {
 	Direct     bool          // a task is in direct reclaim
 	DirectFor  time.Duration // the longest of them, 0 when not known
 	Kswapd     bool
-	Pressed    bool   // the kernel showed pressure: event, reclaim, refaults or stalls
-	AfterKill  bool   // first judgement after a kill
-	FullAvg10  uint32 // PSI full avg10, hundredths of a percent
-	Stalled    bool   // FullAvg10 is beyond the limit
-	CheckCache bool   // LowFilecacheAfterThrashing is armed
-	Plenty     bool   // more is available than MaxAvailable: nothing is done
-	Exhausted  bool   // available memory and free swap are both below their floors
+	Pressed    bool          // the kernel showed pressure: event, reclaim, refaults or stalls
+	AfterKill  bool          // first judgement after a kill
+	FullAvg10  uint32        // PSI full avg10, hundredths of a percent
+	Stalled    bool          // FullAvg10 is beyond the limit
+	CheckCache bool          // LowFilecacheAfterThrashing is armed
+	Plenty     bool          // more is available than MaxAvailable: nothing is done
+	Exhausted  bool          // available memory and free swap are both below their floors
+	StallShare uint32        // the part of the last seconds that all tasks stalled, hundredths of a percent
+	Stalling   bool          // it is at least StallMin, or is not to be known
+	Fall       uint64        // how fast available memory and free swap fall, bytes a second
+	Ahead      time.Duration // until they cross the floor at that rate, 0 when they do not fall
 }
 
 // Verdict says whether to act, why, and whom it may reach.
@@ -60,6 +65,9 @@ type State struct {
 	baseRefault uint64
 	baseFileLRU uint64
 	carried     int
+
+	stalls stallMeter
+	fall   fall
 
 	last    Sample
 	verdict Verdict // the last one
@@ -102,7 +110,10 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	f.Available = s.Memory.Available + s.Memory.ReclaimableElsewhere
 	f.FileLRU = s.Memory.ActiveFile + s.Memory.InactiveFile
 	f.Mark = mark(f.Free, s)
-	f.SwapFree = effectiveSwapFree(p, &s.Memory)
+	f.SwapFree = effectiveSwapFree(p, s)
+	if p.SwapMeasured {
+		f.ZramCost = zramCost(s)
+	}
 	f.SwapLow = f.SwapFree < share(s.Memory.SwapTotal, p.SwapFreeLowPercentage)
 	f.SwapUtil = swapUtil(&s.Memory, f.SwapFree)
 	st.reclaim(in, &f)
@@ -113,7 +124,21 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	f.Plenty = p.MaxAvailable > 0 && s.Has&HasAvailable != 0 &&
 		f.Available > share(s.Memory.Total, p.MaxAvailable)
 	f.Exhausted = exhausted(p, s, &f)
+	st.trends(p, s, &f)
 	return f
+}
+
+// trends are the facts that need more than the last two samples.
+func (st *State) trends(p *Policy, s *Sample, f *Facts) {
+	f.StallShare = st.stalls.share(s, p.ThrashingWindow, st.seen)
+	f.Stalling = stalling(p, s, f.StallShare)
+	if f.AfterKill {
+		st.fall.n = 0 // what comes back says nothing of what is taken
+	}
+	if s.Has&HasAvailable != 0 {
+		f.Fall = st.fall.add(s.At, f.Available+f.SwapFree)
+		f.Ahead = untilFloor(f)
+	}
 }
 
 // cameBack tells whether pages came back that had been reclaimed.

@@ -22,9 +22,15 @@ type Policy struct {
 	// SwapUtilMax is the share of anonymous memory that may be swapped out; 100
 	// switches the rule off.
 	SwapUtilMax int
+	// SwapMeasured counts what swap in RAM costs by what zram measures; the
+	// three below are then not asked.
+	SwapMeasured bool
 	// SwapCompressionRatio over SwapCompressionRatioDiv is how much more fits
 	// into a byte of RAM used as swap; 0 trusts SwapFree alone.
 	SwapCompressionRatio, SwapCompressionRatioDiv int
+	// RelaxedAvailableMemory lets swap be filled from all clean file pages and
+	// from what compression gains, not from free and inactive pages alone.
+	RelaxedAvailableMemory bool
 
 	// ThrashingLimit is the share of the file LRU refaulted within a window
 	// that counts as thrashing. ThrashingLimitDecay lowers it after a kill for
@@ -65,6 +71,13 @@ type Policy struct {
 	// rule off.
 	LowAvailable      int
 	LowAvailableBytes uint64
+	// ExhaustionHorizon is how soon, at the measured rate of fall, available
+	// memory and swap must cross that floor to act before they do, once
+	// available is below twice the floor; 0 switches the rule off.
+	ExhaustionHorizon time.Duration
+	// StallMin is the share of the time in percent that all tasks must stall
+	// for low swap, or pages read anew, to be a reason; 0 never asks.
+	StallMin int
 }
 
 // Android gives the defaults of Android 17's properties.
@@ -85,11 +98,14 @@ func Android() Policy {
 // every reason may reach adj 0, and a machine with memory to spare is let be.
 func Linux() Policy {
 	p := Android()
+	p.SwapMeasured = true
 	p.ThrashingLimit, p.ThrashingLimitDecay = 20, 20
 	p.LowmemMinOOMScore = 1001
 	p.PerceptibleMinAdj = 0
 	p.OnlyReclaim = false
 	p.MaxAvailable = 25
 	p.LowAvailable, p.LowAvailableBytes = 5, 512<<20
+	p.ExhaustionHorizon = 50 * time.Millisecond
+	p.StallMin = 5
 	return p
 }

@@ -21,6 +21,7 @@ const (
 	LowMem                     Reason = 8
 	DirectReclaimStuck         Reason = 9
 	LowAvailable               Reason = 2000
+	ExhaustionAhead            Reason = 2001
 )
 
 var reasonName = map[Reason]string{
@@ -36,6 +37,7 @@ var reasonName = map[Reason]string{
 	LowMem:                     "low_mem",
 	DirectReclaimStuck:         "direct_reclaim_stuck",
 	LowAvailable:               "low_available",
+	ExhaustionAhead:            "exhaustion_ahead",
 }
 
 // Reasons lists every reason that a verdict can have, in the order in which

@@ -71,11 +71,13 @@ type Watermarks struct {
 	Min, Low, High uint64
 }
 
-// Zram sums /sys/block/zram*/mm_stat over the devices in use as swap, in bytes.
+// Zram sums the zram devices in use as swap, in bytes: what /proc/swaps says of
+// them, and their /sys/block/zram*/mm_stat.
 type Zram struct {
 	Original   uint64 // orig_data_size: what was swapped out
 	Compressed uint64 // compr_data_size
 	MemUsed    uint64 // mem_used_total: what it costs in RAM
+	Size, Used uint64 // the part of SwapTotal that lies there, and how much of it is taken
 }
 
 // Stall is one PSI file. Averages are hundredths of a percent, totals are

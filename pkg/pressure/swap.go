@@ -1,14 +1,60 @@
 package pressure
 
-// effectiveSwapFree is the free swap that can really be filled: with swap in
-// RAM, what is written there needs memory itself, ratio over div less of it.
-func effectiveSwapFree(p *Policy, m *Memory) uint64 {
-	if p.SwapCompressionRatio == 0 {
+const (
+	// leastStored is how much zram must hold before its cost is believed: of a
+	// few pages the allocator's own overhead is all that shows.
+	leastStored = 4 << 20
+	// assumedCost is what is taken until then, in percent: lz4 and zstd halve
+	// ordinary anonymous memory at least.
+	assumedCost = 50
+)
+
+// effectiveSwapFree is the free swap that can really be filled, in bytes.
+func effectiveSwapFree(p *Policy, s *Sample) uint64 {
+	m := &s.Memory
+	switch {
+	case p.SwapMeasured:
+		return measuredSwapFree(s)
+	case p.SwapCompressionRatio == 0:
 		return m.SwapFree
 	}
-	easy := m.Free + m.InactiveFile
 	ratio, div := uint64(p.SwapCompressionRatio), uint64(max(p.SwapCompressionRatioDiv, 1))
-	return min(m.SwapFree, easy*ratio/div)
+	return min(m.SwapFree, easy(p, m, ratio, div)*ratio/div)
+}
+
+// easy is the memory that Android lets swap in RAM be filled from: what is free
+// or nearly so; relaxed, the whole clean file cache and what swapping the
+// anonymous memory out would gain.
+func easy(p *Policy, m *Memory, ratio, div uint64) uint64 {
+	if !p.RelaxedAvailableMemory {
+		return m.Free + m.InactiveFile
+	}
+	cache := m.ActiveFile + m.InactiveFile
+	gain := (m.ActiveAnon + m.InactiveAnon) / ratio * (ratio - min(div, ratio))
+	return m.Free + cache - min(cache, m.Dirty) + gain
+}
+
+// measuredSwapFree takes off what the free part of zram will cost in RAM when
+// it is filled. Swap on disks stands as it is, with zswap before it too: what
+// does not fit into zswap's pool is written behind it.
+func measuredSwapFree(s *Sample) uint64 {
+	free := s.Memory.SwapFree
+	inZram := min(s.Zram.Size-min(s.Zram.Size, s.Zram.Used), free)
+	return free - share(inZram, zramCost(s))
+}
+
+// zramCost is what a page in zram takes of RAM, in percent of a page; 0 without
+// zram. What does not compress costs a page, and its allocator's overhead no
+// more than that: a write that gains nothing is a write for nothing.
+func zramCost(s *Sample) int {
+	z := &s.Zram
+	switch {
+	case z.Size == 0:
+		return 0
+	case z.Original < leastStored:
+		return assumedCost
+	}
+	return int(min(z.MemUsed/(z.Original/100), 100))
 }
 
 // swapUtil is the share of all anonymous memory that is swapped out, in percent.

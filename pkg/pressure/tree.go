@@ -9,10 +9,12 @@ type rule struct {
 }
 
 // tree is the order of reasons. LowAvailable stands behind what follows a kill
-// and before the rest: with memory exhausted, nothing more patient matters.
+// and before the rest: with memory exhausted, or about to be, nothing more
+// patient matters.
 var tree = [...]rule{
 	{PressureAfterKill, afterKill, func(p *Policy, _ *Facts) int { return p.PressureAfterKillMinScore }, afterKillClauses},
 	{LowAvailable, func(_ *Policy, v *Verdict) bool { return v.Facts.Exhausted }, any0, exhaustedClauses},
+	{ExhaustionAhead, exhaustionAhead, any0, exhaustionAheadClauses},
 	{NotResponding, notResponding, any0, notRespondingClauses},
 	{LowSwapAndThrashing, lowSwapAndThrashing, unlessExhausted, lowSwapAndThrashingClauses},
 	{LowMemAndSwap, lowMemAndSwap, unlessExhausted, lowMemAndSwapClauses},
@@ -60,23 +62,23 @@ func notResponding(p *Policy, v *Verdict) bool {
 }
 
 func lowSwapAndThrashing(p *Policy, v *Verdict) bool {
-	return v.Facts.SwapLow && v.Facts.Thrashing > p.ThrashingLimit
+	return v.Facts.SwapLow && v.Facts.Thrashing > p.ThrashingLimit && v.Facts.Stalling
 }
 
 func lowMemAndSwap(_ *Policy, v *Verdict) bool {
-	return v.Facts.SwapLow && belowLow(&v.Facts)
+	return v.Facts.SwapLow && belowLow(&v.Facts) && v.Facts.Stalling
 }
 
 func lowMemAndSwapUtil(p *Policy, v *Verdict) bool {
-	return belowLow(&v.Facts) && p.SwapUtilMax < 100 && v.Facts.SwapUtil > p.SwapUtilMax
+	return belowLow(&v.Facts) && p.SwapUtilMax < 100 && v.Facts.SwapUtil > p.SwapUtilMax && v.Facts.Stalling
 }
 
 func lowMemAndThrashing(_ *Policy, v *Verdict) bool {
-	return belowLow(&v.Facts) && v.Facts.Thrashing > v.Facts.Limit
+	return belowLow(&v.Facts) && v.Facts.Thrashing > v.Facts.Limit && v.Facts.Stalling
 }
 
 func directAndThrashing(_ *Policy, v *Verdict) bool {
-	return v.Facts.Direct && v.Facts.Thrashing > v.Facts.Limit
+	return v.Facts.Direct && v.Facts.Thrashing > v.Facts.Limit && v.Facts.Stalling
 }
 
 func directStuck(p *Policy, v *Verdict) bool {

@@ -1,0 +1,38 @@
+package pressure
+
+import "time"
+
+// stallMeter measures which part of the time all tasks stalled, over windows of
+// the judge's own: PSI's averages are two seconds old at worst.
+type stallMeter struct {
+	start  time.Duration
+	base   uint64 // the total at start, microseconds
+	before uint32 // the share of the window before, hundredths of a percent
+}
+
+// share gives the most of the kernel's average over 10s, of the window under
+// way and of the one before, in hundredths of a percent. A window counts whole
+// from its first instant: a hiccup of 10ms is not all of a window of 10ms.
+func (m *stallMeter) share(s *Sample, window time.Duration, seen bool) uint32 {
+	if s.Has&HasStall == 0 || window <= 0 {
+		return 0
+	}
+	if !seen {
+		m.start, m.base = s.At, s.Stall.FullTotal
+	}
+	passed := s.At - m.start
+	stalled := s.Stall.FullTotal - min(m.base, s.Stall.FullTotal)
+	now := uint32(min(stalled*10000/uint64(max(passed, window).Microseconds()), 10000))
+	most := max(s.Stall.FullAvg10, now, m.before)
+	if passed >= window {
+		m.start, m.base, m.before = s.At, s.Stall.FullTotal, now
+	}
+	return most
+}
+
+// stalling is the second side of the gate: swap full of cold pages, free memory
+// below a mark and a cache that is read anew are how a busy machine looks. Only
+// tasks that wait for it make a shortage of it. Without PSI it is not asked.
+func stalling(p *Policy, s *Sample, share uint32) bool {
+	return s.Has&HasStall == 0 || int(share) >= p.StallMin*100
+}
