@@ -71,11 +71,11 @@ func TestWaitStatus(t *testing.T) {
 	a, b, c := n.Fork(), n.Fork(), n.Fork()
 	w := startWait("--status", fmt.Sprint(a), fmt.Sprint(b), fmt.Sprint(c))
 	n.Exit(a, 3)
-	n.Exit(b, 0)
+	n.Exit(b, 2)
 	n.Signal(c, 9)
 	<-w.done
 	lines := strings.Split(strings.TrimSpace(w.stdout), "\n")
-	want := []string{fmt.Sprint(a, " exit code 3"), fmt.Sprint(b, " exit code 0"), fmt.Sprint(c, " killed by SIGKILL")}
+	want := []string{fmt.Sprint(a, " exit code 3"), fmt.Sprint(b, " exit code 2"), fmt.Sprint(c, " killed by SIGKILL")}
 	slices.Sort(lines)
 	slices.Sort(want)
 	if w.code != exitDone || !reflect.DeepEqual(lines, want) {
@@ -159,8 +159,8 @@ func TestWaitJSON(t *testing.T) {
 	n := systest.New(t)
 	a, b := n.Fork(), n.Fork()
 	w := startWait("--json", fmt.Sprint(a))
-	n.Exit(a, 0)
-	w.end(t, exitDone, fmt.Sprintf(`{"pid":%d,"exited":true,"status_known":true,"code":0}`+"\n", a))
+	n.Exit(a, 2)
+	w.end(t, exitDone, fmt.Sprintf(`{"pid":%d,"exited":true,"status_known":true,"code":2}`+"\n", a))
 	w = startWait("--json", fmt.Sprint(b))
 	n.Signal(b, 9)
 	w.end(t, exitDone, fmt.Sprintf(`{"pid":%d,"exited":true,"status_known":true,"signal":"SIGKILL"}`+"\n", b))

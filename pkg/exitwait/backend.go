@@ -146,7 +146,7 @@ func (p *Process) openSource(pid int, o options) error {
 		return err
 	}
 	p.mu.Lock()
-	p.pid, p.start, p.bell = id.pid, id.start, bell
+	p.id, p.bell = id, bell
 	p.mu.Unlock()
 	var src source
 	switch o.backend {

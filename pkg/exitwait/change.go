@@ -71,7 +71,7 @@ func (p *Process) lastChange() (Change, <-chan struct{}, <-chan struct{}, error)
 			return Change{}, nil, nil, ErrClosed
 		}
 		return Change{}, nil, nil, fmt.Errorf("wait for a stop of process %d: this backend tells of the exit only: %w",
-			p.pid, errors.ErrUnsupported)
+			p.id.pid, errors.ErrUnsupported)
 	}
 	if p.changed == nil {
 		p.changed = make(chan struct{})

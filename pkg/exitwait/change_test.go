@@ -17,7 +17,7 @@ func TestChanges(t *testing.T) {
 		opts []Option
 		stop int // the signal that is told
 	}{
-		{"ptrace", []Option{With(Ptrace)}, sys.SIGTSTP},
+		{"ptrace", []Option{With(Ptrace)}, sys.SIGSTOP},
 		{"poll", []Option{With(Poll), Every(time.Millisecond)}, 0},
 	} {
 		t.Run(b.name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestChanges(t *testing.T) {
 				}
 			}
 			for range 3 {
-				n.Signal(pid, sys.SIGTSTP)
+				n.Signal(pid, sys.SIGSTOP)
 				next(Change{State: Stopped, Signal: b.stop})
 				n.Signal(pid, sys.SIGCONT)
 				next(Change{State: Running})

@@ -11,7 +11,7 @@ import (
 )
 
 func Example() {
-	child, err := os.StartProcess("/proc/self/exe", []string{"self", "-test.run=^$"}, &os.ProcAttr{})
+	child, err := os.StartProcess("/proc/self/exe", []string{"self", "-unknown"}, &os.ProcAttr{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println(exit)
-	// Output: exit code 0
+	// Output: exit code 2
 }
 
 func ExampleProcess_TryWait() {
@@ -75,7 +75,7 @@ func ExampleSet() {
 	}
 	defer set.Close()
 	for range 3 {
-		child, err := os.StartProcess("/proc/self/exe", []string{"self", "-test.run=^$"}, &os.ProcAttr{})
+		child, err := os.StartProcess("/proc/self/exe", []string{"self", "-unknown"}, &os.ProcAttr{})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func ExampleSet() {
 		}
 	}
 	// Output:
-	// exit code 0
-	// exit code 0
-	// exit code 0
+	// exit code 2
+	// exit code 2
+	// exit code 2
 }

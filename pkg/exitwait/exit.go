@@ -11,7 +11,10 @@ import (
 type Exit struct {
 	// Known is true when the kernel told the status. To a process that is
 	// not the parent it does so for a zombie that it may inspect, through
-	// a pidfd even after the reaping (Linux 6.15), and in exit events.
+	// a pidfd even after the reaping (Linux 6.15), to a tracer, and in exit
+	// events. Before Linux 5.17 a zombie's code 0 may be that of a leader
+	// thread that left before the others, so that it is believed only of a
+	// process that had one thread when it was opened.
 	Known bool
 
 	// Status is the wait status as wait(2) encodes it; 0 unless Known.

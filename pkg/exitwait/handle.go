@@ -116,7 +116,7 @@ func (p *Process) Handle() (Handle, error) {
 	if err != nil {
 		return Handle{}, &opError{"read the boot id", err}
 	}
-	h := Handle{PID: p.pid, Start: p.start, Boot: boot}
+	h := Handle{PID: p.id.pid, Start: p.id.start, Boot: boot}
 	if p.fd.Open() {
 		h.Inode = sys.PidfdInode(p.fd.Int())
 	}

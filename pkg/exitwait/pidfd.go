@@ -28,7 +28,7 @@ func (p *Process) Reset(pid int) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pid, p.start, p.fd = pid, s.start, fd.Take()
+	p.id, p.fd = identity{pid, s.start, s.lone()}, fd.Take()
 	p.dead, p.exit, p.last = false, Exit{}, Change{}
 	return nil
 }

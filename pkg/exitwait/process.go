@@ -12,8 +12,7 @@ import (
 // from any goroutine, and any number may wait at once; a Process must not be
 // copied.
 type Process struct {
-	pid   int
-	start uint64
+	id identity // start 0: /proc hides it
 
 	mu      sync.Mutex
 	fd      sys.FD       // the pidfd; or, without one:
@@ -28,12 +27,12 @@ type Process struct {
 }
 
 // PID gives the pid that was opened, in the caller's pid namespace.
-func (p *Process) PID() int { return p.pid }
+func (p *Process) PID() int { return p.id.pid }
 
 // StartTime gives the start of the process in clock ticks since boot (field 22
 // of /proc/PID/stat); with the pid and the boot it is an identity. 0 when /proc
 // hides the process.
-func (p *Process) StartTime() uint64 { return p.start }
+func (p *Process) StartTime() uint64 { return p.id.start }
 
 // Fd gives a descriptor for the caller's own poll or epoll, readable (EPOLLIN)
 // once the process has exited; -1 when p is closed. It is borrowed until Close.
@@ -88,7 +87,7 @@ func (p *Process) look() (Exit, error) {
 			return Exit{}, ErrRunning
 		}
 	}
-	p.dead, p.exit = true, pidfdExit(p.fd.Int(), p.pid, p.start)
+	p.dead, p.exit = true, pidfdExit(p.fd.Int(), p.id)
 	return p.exit, nil
 }
 

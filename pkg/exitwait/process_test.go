@@ -65,20 +65,17 @@ func TestClosedProcess(t *testing.T) {
 }
 
 func TestWaitOfAChildLeavesItToTheParent(t *testing.T) {
-	child, err := os.StartProcess("/proc/self/exe", []string{"none", "-test.run=^$"}, &os.ProcAttr{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	child := startChild(t)
 	p, err := Open(child.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
 	exit, err := p.Wait(context.Background())
-	if err != nil || !exit.Known || exit.Code() != 0 {
-		t.Errorf("Wait: %v, %v; want a known exit with code 0", exit, err)
+	if err != nil || exit.Code() != 2 {
+		t.Errorf("Wait: %v, %v; want exit code 2", exit, err)
 	}
-	if state, err := child.Wait(); err != nil || !state.Success() {
+	if state, err := child.Wait(); err != nil || state.ExitCode() != 2 {
 		t.Errorf("the parent's own wait: %v, %v", state, err)
 	}
 }

@@ -181,19 +181,25 @@ func (t *tracer) ask(s *tracee) {
 }
 
 // take handles one status that the kernel has for us; false when it was the
-// last.
-func (t *tracer) take(s *tracee, status uint32) bool {
-	stopped := status&0xff == 0x7f
-	if !stopped {
-		t.exited(s, status)
+// last. What was seen without taking it lacks the event of a stop and, before
+// Linux 5.17, the status of a process whose leader left early. A child of our
+// own is not taken at its exit, because that would be the reaping, which is left
+// to who started it.
+func (t *tracer) take(s *tracee, seen uint32) bool {
+	stopped := seen&0xff == 0x7f
+	if !stopped && ownChild(s.id.pid) {
+		t.exited(s, believed(seen, s.id.lone))
 		return false
 	}
-	// The same again, this time taken, and whole: with its event.
-	full, e := sys.WaitTracee(s.id.pid)
-	if e != 0 || full&0xff != 0x7f {
+	status, e := sys.WaitTracee(s.id.pid)
+	switch {
+	case e != 0 || status == 0 && stopped:
 		return e == 0
+	case status&0xff != 0x7f:
+		t.exited(s, Exit{Known: true, Status: status})
+		return false
 	}
-	signal, event := int(full>>8)&0xff, int(full>>16)
+	signal, event := int(status>>8)&0xff, int(status>>16)
 	if s.leaving {
 		if event != 0 {
 			signal = 0
@@ -225,15 +231,11 @@ func stops(signal int) bool {
 	return signal == sys.SIGSTOP || signal == sys.SIGTSTP || signal == sys.SIGTTIN || signal == sys.SIGTTOU
 }
 
-// exited tells of the exit and lets the kernel tell the real parent, which it
-// holds back until the tracer has taken the status. Of a child of our own that
-// would be the reaping, which is left to who started it.
-func (t *tracer) exited(s *tracee, status uint32) {
-	if !ownChild(s.id.pid) {
-		_, _ = sys.WaitTracee(s.id.pid)
-	}
+// exited tells of the exit. Only when the tracer has taken it the kernel tells
+// the real parent.
+func (t *tracer) exited(s *tracee, exit Exit) {
 	delete(t.member, s)
-	s.process.finish(s, Exit{Known: true, Status: status})
+	s.process.finish(s, exit)
 }
 
 // lose handles a tracee that the kernel does not know as ours any more.

@@ -15,6 +15,7 @@ type source interface {
 type identity struct {
 	pid   int
 	start uint64
+	lone  bool // had one thread when it was opened
 }
 
 // identify finds the identity of the process that has pid now.
@@ -28,7 +29,7 @@ func identify(pid int) (identity, error) {
 	for range 3 {
 		s, err := readStat(pid)
 		if err != ErrGone {
-			return identity{pid, s.start}, err
+			return identity{pid, s.start, s.lone()}, err
 		}
 		if sys.Exists(pid) == sys.ESRCH {
 			return identity{}, ErrGone
@@ -53,7 +54,7 @@ func (id identity) look() (s stat, exit Exit, dead bool) {
 	case s.start != id.start:
 		return s, Exit{}, true // a successor has the pid
 	case s.dead():
-		return s, zombieExit(id.pid, id.start), true
+		return s, id.zombieExit(), true
 	}
 	return s, Exit{}, false
 }

@@ -22,6 +22,9 @@ type stat struct {
 // that died before its threads is Z too, but is not alone.
 func (s *stat) dead() bool { return s.state == 'Z' && s.threads == 1 }
 
+// lone reports whether the process lives and has one thread.
+func (s *stat) lone() bool { return s.threads == 1 && s.state != 'Z' }
+
 // fleeting reports a state that the next look will not see: the task was being
 // released while it was read, either for good or because another thread took
 // over its pid in an exec.

@@ -3,24 +3,40 @@ package exitwait
 import (
 	"bytes"
 	"strconv"
+	"sync"
 
 	"github.com/lmkd/lmkd/internal/sys"
 )
+
+// processStatus is true where a zombie shows the status of its process. Before
+// Linux 5.17 waitid with WNOWAIT and field 52 of stat showed that of the leader
+// thread, which is another one when the leader left before the others: by
+// pthread_exit, with 0.
+var processStatus = sync.OnceValue(func() bool { return sys.KernelAtLeast(sys.KernelRelease(), 5, 17) })
+
+// believed gives a zombie's status as the process's, if it is. A process that
+// was seen alive with one thread is taken to have had no other.
+func believed(status uint32, lone bool) Exit {
+	if status == 0 && !lone && !processStatus() {
+		return Exit{}
+	}
+	return Exit{Known: true, Status: status}
+}
 
 // pidfdExit asks how the dead process behind pidfd ended, in the order of who
 // may know: its parent (waitid, which leaves it unreaped), anybody after the
 // reaping (PIDFD_GET_INFO, Linux 6.15), whoever may inspect the zombie (field 52
 // of stat, Linux 3.5). It may be reaped between two questions, so the second is
 // asked again.
-func pidfdExit(pidfd, pid int, start uint64) Exit {
+func pidfdExit(pidfd int, id identity) Exit {
 	status, changed, _ := sys.WaitPidfd(pidfd, sys.WaitExited|sys.WaitNoHang|sys.WaitNoReap)
 	if changed {
-		return Exit{Known: true, Status: status}
+		return believed(status, id.lone)
 	}
 	if exit, ok := keptExit(pidfd); ok {
 		return exit
 	}
-	exit := zombieExit(pid, start)
+	exit := id.zombieExit()
 	if exit.Known && sys.PidfdSignal(pidfd, 0) != sys.ESRCH {
 		return exit // not reaped: the pid was still its own when stat was read
 	}
@@ -39,15 +55,15 @@ func keptExit(pidfd int) (Exit, bool) {
 
 // zombieExit reads the status of a process that has exited and was not reaped.
 // To a caller who may not inspect the process stat shows 0.
-func zombieExit(pid int, start uint64) Exit {
-	s, err := readStat(pid)
-	if err != nil || !s.dead() || s.start != start {
+func (id identity) zombieExit() Exit {
+	s, err := readStat(id.pid)
+	if err != nil || !s.dead() || s.start != id.start {
 		return Exit{}
 	}
-	if s.exitCode == 0 && !mayInspect(pid) {
+	if s.exitCode == 0 && !mayInspect(id.pid) {
 		return Exit{}
 	}
-	return Exit{Known: true, Status: s.exitCode}
+	return believed(s.exitCode, id.lone)
 }
 
 // mayInspect asks for the permission that stat asks for silently
