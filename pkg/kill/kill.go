@@ -39,6 +39,9 @@ func Kill(ctx context.Context, p Process, o Options) (*Outcome, error) {
 	k.prepare()
 	defer closeTwins(k.out.Twins)
 	err = k.execute(ctx)
+	if k.standby != nil {
+		k.standby.dismiss()
+	}
 	k.conclude()
 	return k.out, err
 }
@@ -49,15 +52,14 @@ type killing struct {
 	o   Options
 	out *Outcome
 
+	standby   *standby // the thread of the reclaim, made before the signal
 	reclaimed chan reclaimed
-	boosted   chan Boost
 }
 
 type reclaimed struct {
 	reclaim Reclaim
 	freed   Freed
 	after   Memory
-	note    error
 }
 
 // prepare looks at what only the living show.
@@ -69,6 +71,13 @@ func (k *killing) prepare() {
 	var err error
 	if k.out.Twins, err = k.v.Twins(); err != nil {
 		k.note(err)
+	}
+	if !k.o.Expedite {
+		return
+	}
+	k.standby = prepareStandby(k.o.Thread)
+	if k.standby.err != nil {
+		k.note(k.standby.err)
 	}
 }
 
@@ -150,23 +159,21 @@ func (k *killing) signalTwins() {
 	}
 }
 
-// begin starts the boost and the reclaim beside each other: the boost's first
-// act is the class of the threads, in microseconds.
+// begin lets the reclaim run, and meanwhile lifts what slows the death: the
+// class of the threads first, which takes microseconds.
 func (k *killing) begin() {
-	if k.o.Boost {
-		k.boosted = make(chan Boost, 1)
-		go func() { k.boosted <- k.v.Lift() }()
-	}
-	if k.o.Expedite {
+	if s := k.standby; s != nil {
+		k.standby = nil
 		k.reclaimed = make(chan reclaimed, 1)
 		go func() {
 			before := k.v.memory()
-			var r reclaimed
-			r.reclaim, r.note = ReapOn(k.o.Thread, k.v.p.Fd(), k.o.Retry)
-			r.after = k.v.memory()
+			r := reclaimed{reclaim: s.reap(k.v.p.Fd(), k.o.Retry), after: k.v.memory()}
 			r.freed = freed(before, r.after)
 			k.reclaimed <- r
 		}()
+	}
+	if k.o.Boost {
+		k.out.Boost = k.v.Lift()
 	}
 }
 
@@ -190,8 +197,8 @@ func (k *killing) wait(ctx context.Context) error {
 	return err
 }
 
-// watch takes the reclaim's result and, if the memory is back, looks twice
-// whether the victim is stuck.
+// watch takes the reclaim's result, and then looks, until the wait is over,
+// whether one hold was there twice in a row and the memory is back.
 func (k *killing) watch(over <-chan struct{}) (stuck bool) {
 	select {
 	case <-over:
@@ -200,36 +207,33 @@ func (k *killing) watch(over <-chan struct{}) (stuck bool) {
 		k.reclaimed = nil
 		k.take(&r)
 	}
-	last := lasting
-	for range 2 {
+	last := Hold(0)
+	for {
 		select {
 		case <-over:
 			return false
 		case <-time.After(k.o.StuckAfter):
-			last &= k.v.Look().Holds
 		}
+		now := k.v.Look().Holds & lasting
+		if last&now != 0 && back(k.out.Before, k.v.memory(), &k.out.Reclaim) {
+			return true
+		}
+		last = now
 	}
-	return last != 0 && back(k.out.Before, k.v.memory(), &k.out.Reclaim)
 }
 
 func (k *killing) take(r *reclaimed) {
 	k.out.Reclaim, k.out.Reclaimed, k.out.AfterReclaim = r.reclaim, r.freed, r.after
-	if r.note != nil {
-		k.note(r.note)
-	}
 }
 
-// gather takes the results that are not in yet.
+// gather takes the result that is not in yet, and undoes the boost.
 func (k *killing) gather() {
 	if k.reclaimed != nil {
 		r := <-k.reclaimed
 		k.take(&r)
 	}
-	if k.boosted != nil {
-		k.out.Boost = <-k.boosted
-		if err := k.out.Boost.Undo(); err != nil {
-			k.note(err)
-		}
+	if err := k.out.Boost.Undo(); err != nil {
+		k.note(err)
 	}
 }
 

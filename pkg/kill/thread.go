@@ -44,28 +44,66 @@ func (t Thread) enter() error {
 // works all the same. It must not be called under pressure, for a thread is
 // made: that is what Reapers are for.
 func ReapOn(t Thread, pidfd int, r Retry) (Reclaim, error) {
-	type answer struct {
-		reclaim Reclaim
-		err     error
-	}
-	s := step()
-	copied, e := sys.Dup(pidfd)
-	if e != 0 {
-		return Reclaim{Step: s.done(e)}, nil
-	}
-	out := make(chan answer, 1)
+	s := prepareStandby(t)
+	return s.reap(pidfd, r), s.err
+}
+
+// standby is a thread that waits to reclaim once.
+type standby struct {
+	fire chan order
+	out  chan Reclaim
+	err  error // of its priority
+}
+
+type order struct {
+	pidfd sys.FD
+	retry Retry
+}
+
+// prepareStandby makes the thread, so that nothing has to be made after the
+// signal. It ends with its reclaim, or when dismissed.
+func prepareStandby(t Thread) *standby {
+	s := &standby{fire: make(chan order), out: make(chan Reclaim, 1)}
+	ready := make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // and never unlock: the thread ends with its priority
-		err := t.enter()
-		reclaim := Reap(copied.Int(), r)
-		_ = copied.Close()
-		out <- answer{reclaim, err}
+		s.err = t.enter()
+		close(ready)
+		if o, ok := <-s.fire; ok {
+			reclaim := Reap(o.pidfd.Int(), o.retry)
+			_ = o.pidfd.Close()
+			s.out <- reclaim
+		}
 	}()
+	<-ready
+	return s
+}
+
+// start lets it begin with a copy of pidfd. It is called once, or dismiss.
+func (s *standby) start(pidfd int, r Retry) sys.Errno {
+	copied, e := sys.Dup(pidfd)
+	if e != 0 {
+		s.dismiss()
+		return e
+	}
+	s.fire <- order{copied, r}
+	return 0
+}
+
+// dismiss ends a thread that is not needed.
+func (s *standby) dismiss() { close(s.fire) }
+
+// reap starts it, and waits for the end or the budget.
+func (s *standby) reap(pidfd int, r Retry) Reclaim {
+	begun := step()
+	if e := s.start(pidfd, r); e != 0 {
+		return Reclaim{Step: begun.done(e)}
+	}
 	select {
-	case a := <-out:
-		return a.reclaim, a.err
+	case reclaim := <-s.out:
+		return reclaim
 	case <-budget(r.Budget):
-		return Reclaim{Step: s.done(sys.ETIMEDOUT), Attempts: 1}, nil
+		return Reclaim{Step: begun.done(sys.ETIMEDOUT), Attempts: 1}
 	}
 }
 

@@ -63,14 +63,18 @@ func (v *Victim) Twins() ([]Twin, error) {
 	return twins, nil
 }
 
-// compare opens the suspect before it asks, so that the answer is about the one
-// behind the pidfd.
+// compare asks about a number first, for most are strangers, and then again
+// once it is open, so that the answer is about the one behind the pidfd.
 func (v *Victim) compare(pid int) (Twin, bool, sys.Errno) {
+	same, e := sys.SameMemory(v.p.PID(), pid)
+	if !same {
+		return Twin{}, false, e
+	}
 	fd, e := sys.PidfdOpen(pid)
 	if e != 0 {
 		return Twin{}, false, e
 	}
-	same, e := sys.SameMemory(v.p.PID(), pid)
+	same, e = sys.SameMemory(v.p.PID(), pid)
 	ready, _ := sys.PollIn(fd.Int())
 	if !same || ready != 0 || v.Gone() {
 		_ = fd.Close()

@@ -2,6 +2,7 @@ package kill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lmkd/lmkd/internal/sys"
@@ -46,11 +47,32 @@ func (v *Victim) open() error {
 		_ = dir.Close()
 		return e
 	}
+	// A start time counts in ticks of 10 ms, in which a pid can be used again:
+	// only while the pidfd still has it, the directory is the process's.
+	if err := v.confirm(); err != nil {
+		_ = dir.Close()
+		return err
+	}
 	v.dir = dir
 	// A process whose cgroups can not be read is killed all the same.
 	v.places, _ = findPlaces(dir.Int())
 	v.alone = v.places.memory != "" && lonely(v.places.memory, v.p.PID())
 	return nil
+}
+
+// errForeignProc says that the pids of /proc are not ours.
+var errForeignProc = errors.New("/proc belongs to another pid namespace")
+
+// confirm asks the pidfd whether it still has the pid. An identity without a
+// pidfd has to do with its start time.
+func (v *Victim) confirm() error {
+	switch pid, e := pidOf(v.p.Fd()); {
+	case e != 0 || pid == v.p.PID():
+		return nil
+	case pid == -1:
+		return ErrGone
+	}
+	return errForeignProc
 }
 
 // pidfdProcess is an identity of nothing but a pidfd.
@@ -60,8 +82,7 @@ func (p pidfdProcess) PID() int        { return p.pid }
 func (pidfdProcess) StartTime() uint64 { return 0 }
 func (p pidfdProcess) Fd() int         { return p.fd }
 
-// openPidfd opens the process behind pidfd. The pid is looked up again once its
-// directory is open: as long as the pidfd still has it, nobody else can have.
+// openPidfd opens the process behind pidfd.
 func openPidfd(pidfd int) (*Victim, error) {
 	pid, e := pidOf(pidfd)
 	if e != 0 {
@@ -73,10 +94,6 @@ func openPidfd(pidfd int) (*Victim, error) {
 	}
 	if err := v.open(); err != nil {
 		return nil, err
-	}
-	if again, e := pidOf(pidfd); e != 0 || again != pid {
-		_ = v.Close()
-		return nil, ErrGone
 	}
 	return v, nil
 }

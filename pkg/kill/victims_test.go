@@ -20,7 +20,18 @@ import (
 // partEnv holds the part that the test binary plays as a victim.
 const partEnv = "KILL_TEST_PART"
 
+// The main goroutine of a victim keeps the first thread, which one part lets
+// die.
+func init() {
+	if os.Getenv(partEnv) != "" {
+		runtime.LockOSThread()
+	}
+}
+
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == coreHelper {
+		lingerOverCore(os.Args[2])
+	}
 	if part := os.Getenv(partEnv); part != "" {
 		play(strings.Fields(part))
 		os.Exit(0)
@@ -30,6 +41,10 @@ func TestMain(m *testing.M) {
 
 // play does the part, says ready, and waits for the end of the test.
 func play(part []string) {
+	if part[0] == "wait" { // until the test has put us where it wants us
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		part = part[1:]
+	}
 	n := 0
 	if len(part) > 1 {
 		n, _ = strconv.Atoi(part[1])
@@ -53,12 +68,18 @@ func play(part []string) {
 		for children() == 0 {
 			runtime.Gosched()
 		}
-	case "sleep": // in whatever reading the file means
-		go func() {
-			fmt.Println("ready")
-		}()
-		_, err := os.ReadDir(part[1])
-		fmt.Println("read", err)
+	case "visit": // N MB and a directory, in whose reading it hangs
+		hold(n)
+		fmt.Println("ready")
+		_, err := os.ReadDir(part[2])
+		fmt.Fprintln(os.Stderr, "read", err)
+	case "crash": // N MB, with a core dump
+		hold(n)
+		if err := sys.SetCoreLimit(sys.Unlimited); err != nil {
+			panic(err)
+		}
+		fmt.Println("ready")
+		systest.Abort()
 	case "spin":
 		fmt.Println("ready")
 		go func() {
@@ -75,10 +96,12 @@ func play(part []string) {
 	case "fork1":
 		hold(32)
 		brood("hold 1")
-	case "storm": // forks as fast as it can
+	case "storm": // forks as fast as it can; a child ends by itself at once
 		go func() {
 			for {
-				_ = exec.Command("/proc/self/exe", "-test.run=^$").Start()
+				cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+				cmd.Env = append(os.Environ(), partEnv+"=hold 1")
+				_ = cmd.Start()
 			}
 		}()
 	}
@@ -122,7 +145,7 @@ func crowd(n int) {
 
 // brood starts a child that plays a part and is ready.
 func brood(part string) {
-	cmd, out, err := launch(part)
+	cmd, _, out, err := launch(part, nil)
 	if err == nil {
 		_, err = bufio.NewReader(out).ReadString('\n')
 	}
@@ -131,18 +154,22 @@ func brood(part string) {
 	}
 }
 
-func launch(part string) (*exec.Cmd, io.Reader, error) {
+func launch(part string, world *systest.World) (*exec.Cmd, io.Writer, io.Reader, error) {
 	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
 	cmd.Env = append(os.Environ(), partEnv+"="+part)
-	if _, err := cmd.StdinPipe(); err != nil {
-		return nil, nil, err
+	if world != nil {
+		cmd.SysProcAttr = &world.Sys
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	cmd.Stderr = os.Stderr
-	return cmd, out, cmd.Start()
+	return cmd, in, out, cmd.Start()
 }
 
 // children counts those of this process.
@@ -162,9 +189,16 @@ type prey struct {
 }
 
 // victim starts a process that plays a part, and is ready.
-func victim(t testing.TB, part string) prey {
+// What is to be done with it before it plays is done while it waits.
+func victim(t testing.TB, part string, before ...func(pid int)) prey {
 	t.Helper()
-	cmd, out, err := launch(part)
+	return raise(t, part, nil, before...)
+}
+
+// raise is victim with attributes of the process.
+func raise(t testing.TB, part string, world *systest.World, before ...func(pid int)) prey {
+	t.Helper()
+	cmd, in, out, err := launch(part, world)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +206,12 @@ func victim(t testing.TB, part string) prey {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	for _, f := range before {
+		f(cmd.Process.Pid)
+	}
+	if strings.HasPrefix(part, "wait ") {
+		_, _ = in.Write([]byte{'\n'})
+	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		t.Fatalf("%q said %q: %v", part, line, err)
 	}

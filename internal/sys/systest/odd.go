@@ -2,6 +2,7 @@ package systest
 
 import (
 	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,4 +46,13 @@ func EndThread() {
 	for {
 		_, _, _ = unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
 	}
+}
+
+// Abort ends this process by SIGABRT as a C program would, with a core dump and
+// without a word: the kernel's own action is put in the place of the runtime's.
+func Abort() {
+	var action [64]uint64 // a struct sigaction of nothing, which is SIG_DFL
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGABRT), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+	_ = unix.Kill(unix.Getpid(), unix.SIGABRT)
+	select {}
 }
