@@ -198,3 +198,18 @@ func TestThrash(t *testing.T) {
 		t.Errorf("thrashing stalled the machine for %s, a stream for %s", thrash.Full, stream.Full)
 	}
 }
+
+// TestOut leaves a result file for the host, larger than one frame; the runner
+// brings it below -out.
+func TestOut(t *testing.T) {
+	f, err := guest.Out("traces/large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(strings.Repeat("0123456789abcde\n", 64<<10)); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
