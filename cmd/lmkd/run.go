@@ -5,6 +5,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 
 	sdnotify "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ func (o *runOptions) run() error {
 	pub.probed(probe.Report("/", needs(cfg)))
 	d, err := daemon.New(daemon.Options{
 		Root: "/", Policy: cfg.Machine, Realtime: cfg.Realtime, DryRun: o.dryRun,
+		Watchdog: cfg.Watchdog, State: statePath(),
 		Record: pub.begin, Say: say.Printf, Ready: pub.ready,
 	})
 	if err != nil {
@@ -65,6 +67,16 @@ func (o *runOptions) run() error {
 		return exit(codeOf(err), err)
 	}
 	return nil
+}
+
+// statePath gives the file that names the kill under way: in the directory that
+// systemd made, or in /run.
+func statePath() string {
+	dir := os.Getenv("RUNTIME_DIRECTORY")
+	if dir == "" {
+		dir = "/run/lmkd"
+	}
+	return filepath.Join(dir, "inflight")
 }
 
 // codeOf tells a missing permission from any other failure.

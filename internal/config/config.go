@@ -1,9 +1,11 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // Profile is a set of defaults that fits together.
@@ -30,6 +32,9 @@ type Config struct {
 	LowRAM  bool // android: the defaults for a device with little memory
 
 	Machine  engine.Policy // the judgement on the whole machine
+	Watchdog time.Duration // a loop that hung for so long is stood in for, 0 for never
+	Rules    []victim.Rule // of the file: in Machine before those of the profile
+	Protect  bool          // the profile's own rules hold
 	Realtime int           // SCHED_FIFO priority of the loop, 0 for nice -20 instead
 	Trace    string        // file that the flight record is written to, "" for none
 	Metrics  Metrics
@@ -44,7 +49,7 @@ type Metrics struct {
 
 // Default gives a profile as it is without a file.
 func Default(p Profile) *Config {
-	c := &Config{Source: BuiltIn, Profile: p, Realtime: 1, set: map[string]position{}}
+	c := &Config{Source: BuiltIn, Profile: p, Realtime: 1, Watchdog: 2 * time.Second, set: map[string]position{}}
 	switch p {
 	case Android:
 		c.Machine = engine.Android()
@@ -53,7 +58,21 @@ func Default(p Profile) *Config {
 	default:
 		c.Machine = engine.Linux()
 	}
+	c.Protect = len(c.Machine.Victim.Rules) > 0
 	return c
+}
+
+// layRules puts the rules of the file before those of the profile, which stay
+// if they shall protect.
+func (c *Config) layRules() {
+	own := Default(c.Profile).Machine.Victim.Rules
+	if c.Protect && len(own) == 0 {
+		own = victim.BuiltIn()
+	}
+	if !c.Protect {
+		own = nil
+	}
+	c.Machine.Victim.Rules = append(slices.Clip(c.Rules), own...)
 }
 
 // lowRAM lays the defaults of ro.config.low_ram over the android profile.

@@ -165,6 +165,7 @@ func (d *decoder) apply() *Config {
 		}
 		c.set[k.path] = f.at
 	}
+	c.layRules()
 	return c
 }
 

@@ -14,7 +14,8 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainGate()...)
 	out = append(out, c.explainReasons()...)
 	out = append(out, c.explainStalls()...)
-	return append(out, c.explainVictims(), c.explainNever(), c.explainKill())
+	out = append(out, c.explainVictims(), c.explainNever())
+	return append(append(out, c.explainRules()...), c.explainKill())
 }
 
 func (c *Config) explainWake() string {
@@ -229,7 +230,25 @@ func (c *Config) explainVictims() string {
 	if v.MinGain > 0 {
 		s += fmt.Sprintf("; one that gives back less than %s comes after all others", FormatSize(v.MinGain))
 	}
+	if v.GrowthWeight > 0 {
+		s += fmt.Sprintf("; what a process grew by since memory became short counts %d times", v.GrowthWeight+1)
+	}
+	if v.Brood > 0 {
+		s += fmt.Sprintf("; %d young children of one parent and one name die with that parent", v.Brood)
+	}
 	return s + "."
+}
+
+// explainRules says what the rules of the file do, and that others stand behind.
+func (c *Config) explainRules() []string {
+	var out []string
+	for i := range c.Rules {
+		out = append(out, fmt.Sprintf("Rule %d holds for whom none before it does: %s.", i+1, c.Rules[i].Name))
+	}
+	if !c.Protect {
+		return append(out, "I protect nobody else.")
+	}
+	return append(out, "I spare what keeps the machine, its sessions and its containers together, while it holds less than half of all memory.")
 }
 
 func (c *Config) explainNever() string {
@@ -241,8 +260,19 @@ func (c *Config) explainNever() string {
 }
 
 func (c *Config) explainKill() string {
-	if t := c.Machine.KillTimeout; t > 0 {
-		return fmt.Sprintf("I wait until the victim is gone before I look again, at most %s.", FormatTime(t))
+	m := &c.Machine
+	s := "I wait until the victim is gone before I look again, however long it takes."
+	if t := m.KillTimeout; t > 0 {
+		s = fmt.Sprintf("I wait until the victim is gone before I look again, at most %s.", FormatTime(t))
 	}
-	return "I wait until the victim is gone before I look again, however long it takes."
+	if m.TermTimeout > 0 {
+		s = fmt.Sprintf("I ask a victim with SIGTERM and kill it %s later, or as soon as half of the floor is gone. ", FormatTime(m.TermTimeout)) + s
+	}
+	if m.MaxKills > 0 {
+		s += fmt.Sprintf(" I make at most %d kills within %s.", m.MaxKills, FormatTime(m.KillWindow))
+	}
+	if c.Watchdog > 0 {
+		s += fmt.Sprintf(" Should I hang for %s while memory is short, my watchdog kills in my place.", FormatTime(c.Watchdog))
+	}
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // Where each setting lives. Two keys that share a function set the same thing.
@@ -38,7 +39,15 @@ func perceptibleMinAdj(c *Config) *int         { return &c.Machine.Pressure.Perc
 func victimBands(c *Config) *[]int16           { return &c.Machine.Victim.Bands }
 func minGain(c *Config) *uint64                { return &c.Machine.Victim.MinGain }
 func never(c *Config) *[]string                { return &c.Machine.Victim.Never }
+func userRules(c *Config) *[]victim.Rule       { return &c.Rules }
+func protect(c *Config) *bool                  { return &c.Protect }
+func growthWeight(c *Config) *int              { return &c.Machine.Victim.GrowthWeight }
+func brood(c *Config) *int                     { return &c.Machine.Victim.Brood }
 func killTimeout(c *Config) *time.Duration     { return &c.Machine.KillTimeout }
+func termTimeout(c *Config) *time.Duration     { return &c.Machine.TermTimeout }
+func maxKills(c *Config) *int                  { return &c.Machine.MaxKills }
+func killWindow(c *Config) *time.Duration      { return &c.Machine.KillWindow }
+func watchdog(c *Config) *time.Duration        { return &c.Watchdog }
 func lowRAMDevice(c *Config) *bool             { return &c.LowRAM }
 func swapCompressionRatio(c *Config) *int      { return &c.Machine.Pressure.SwapCompressionRatio }
 func swapCompressionRatioDiv(c *Config) *int   { return &c.Machine.Pressure.SwapCompressionRatioDiv }

@@ -58,8 +58,16 @@ var schema = []key{
 	list("victim.bands", bands, victimBands),
 	number("victim.min_gain", sizes, memory, minGain),
 	list("victim.never", names, never),
+	rules("victim.rules", userRules),
+	text("victim.protect", switches, protect),
+	number("victim.growth_weight", numbers, limits[int]{low: 0, high: 1000}, growthWeight),
+	number("victim.brood", numbers, limits[int]{low: 2, high: 60, zero: true}, brood),
 
 	number("kill.timeout", times, patience, killTimeout),
+	number("kill.term_timeout", times, patience, termTimeout),
+	number("kill.max_kills", numbers, limits[int]{low: 0, high: 128}, maxKills),
+	number("kill.max_kills_window", times, limits[time.Duration]{low: time.Second, high: time.Hour}, killWindow),
+	number("kill.watchdog", times, limits[time.Duration]{low: 100 * time.Millisecond, high: time.Minute, zero: true}, watchdog),
 
 	number("daemon.realtime_priority", numbers, limits[int]{low: 0, high: 99}, realtime),
 	text("daemon.trace", files, trace),

@@ -6,6 +6,7 @@ import (
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // do carries out one action; true when the answer is the next input.
@@ -17,6 +18,8 @@ func (l *loop) do(a *engine.Action) bool {
 		l.list(a)
 	case engine.Kill:
 		l.kill(a)
+	case engine.Escalate:
+		l.escalate()
 	case engine.Abandon:
 		l.forget()
 		return false
@@ -76,13 +79,32 @@ func (l *loop) strike(a *engine.Action) sys.Errno {
 		l.forget()
 		return e
 	}
-	if e := l.killer.signal(&l.victim, target.StartTime); e != 0 {
+	l.inflight.begin(target)
+	sig := sys.SIGKILL
+	if a.Soft {
+		sig = sys.SIGTERM
+	}
+	if e := l.killer.signal(&l.victim, target.StartTime, sig); e != 0 {
 		l.forget()
 		return e
 	}
 	l.flight++
-	l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
+	if !a.Soft {
+		l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
+	}
 	return 0
+}
+
+// escalate answers Escalate. A victim that is gone by now needs no signal: its
+// pidfd is ready, and says so.
+func (l *loop) escalate() {
+	start := sys.Now()
+	e := l.killer.signal(&l.victim, l.victim.StartTime(), sys.SIGKILL)
+	if e == sys.ESRCH {
+		e = 0
+	}
+	l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
+	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start}
 }
 
 // forget stops watching the victim and closes its pidfd.
@@ -91,8 +113,27 @@ func (l *loop) forget() {
 		return
 	}
 	l.dying = false
+	l.inflight.end()
 	_ = l.epoll.Remove(l.victim.Fd())
 	_ = l.victim.Close()
+}
+
+// begin hands in the start, or the victim of an earlier run that is dying still.
+func (l *loop) begin(adopted *victim.Process) {
+	if adopted == nil || l.victim.Reset(int(adopted.PID)) != nil {
+		l.handle(engine.Input{Kind: engine.Started})
+		return
+	}
+	l.dying = true
+	if l.victim.StartTime() != adopted.StartTime || l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim) != 0 {
+		l.forget()
+		l.handle(engine.Input{Kind: engine.Started})
+		return
+	}
+	l.inflight.begin(adopted)
+	l.flight++
+	l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
+	l.handle(engine.Input{Kind: engine.Adopted, Candidates: []victim.Process{*adopted}})
 }
 
 // rest arms what wakes the loop. A wake that came between the last sample and

@@ -3,12 +3,14 @@ package daemon
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/memory"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/kill"
+	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // finalists is how many processes are read by phase two and ranked, at most.
@@ -20,6 +22,10 @@ type Options struct {
 	Policy   engine.Policy // of the whole machine
 	Realtime int           // SCHED_FIFO priority, 0 for none
 	DryRun   bool
+	Watchdog time.Duration // how long the loop may hang, 0 for ever
+
+	// State is the file on /run that names the kill under way; empty for none.
+	State string
 
 	// Record makes the flight recorder, once the policy is what the kernel
 	// lets it be.
@@ -86,11 +92,15 @@ func (d *Daemon) Run() error {
 	defer l.close()
 	d.harden()
 	l.rehearse()
+	adopted := d.openState(l)
+	if l.watchdog, err = d.openWatchdog(); err != nil {
+		return err
+	}
 	settle()
 	if d.opt.Ready != nil {
 		d.opt.Ready(l.sources.kinds(l.sample.Has))
 	}
-	return l.run()
+	return l.run(adopted)
 }
 
 // open makes the loop with everything that it will ever hold.
@@ -119,6 +129,19 @@ func (d *Daemon) open() (*loop, error) {
 	return l, l.watch()
 }
 
+// openState opens the file of the kill under way and gives the one that an
+// earlier run left.
+func (d *Daemon) openState(l *loop) (adopted *victim.Process) {
+	if d.opt.State == "" || d.opt.DryRun {
+		return nil
+	}
+	var err error
+	if l.inflight, adopted, err = openInflight(d.opt.State); err != nil {
+		d.opt.Say("%v: a kill under way is not remembered over a restart of the daemon", err)
+	}
+	return adopted
+}
+
 func (d *Daemon) killer() killer {
 	if d.opt.DryRun {
 		return dry{}
@@ -142,6 +165,7 @@ func (l *loop) close() {
 	l.sources.close()
 	l.reapers.Close()
 	_ = l.epoll.Close()
+	l.inflight.close()
 }
 
 // harden takes what a killer needs to run when nothing else can. What is

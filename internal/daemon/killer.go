@@ -7,15 +7,15 @@ import (
 
 // killer is the only thing that a dry run replaces.
 type killer interface {
-	signal(p kill.Process, startTime uint64) sys.Errno
+	signal(p kill.Process, startTime uint64, sig int) sys.Errno
 	reap(r *kill.Reapers, pidfd int, token uint64)
 }
 
 // sharp kills.
 type sharp struct{ mrelease bool }
 
-func (sharp) signal(p kill.Process, startTime uint64) sys.Errno {
-	return kill.Signal(p, startTime, sys.SIGKILL).Errno
+func (sharp) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
+	return kill.Signal(p, startTime, sig).Errno
 }
 
 // reap hands the memory to a worker. With all of them busy the victim frees it
@@ -30,7 +30,7 @@ func (k sharp) reap(r *kill.Reapers, pidfd int, token uint64) {
 // victim lives on, and its kill times out.
 type dry struct{}
 
-func (dry) signal(p kill.Process, startTime uint64) sys.Errno {
+func (dry) signal(p kill.Process, startTime uint64, _ int) sys.Errno {
 	return kill.Signal(p, startTime, 0).Errno
 }
 

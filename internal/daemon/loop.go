@@ -42,6 +42,8 @@ type loop struct {
 	record   Recorder
 	reapers  *kill.Reapers
 	killer   killer
+	watchdog *watchdog // nil without one
+	inflight *inflight // nil where it can not be kept
 	sources  sources
 	policy   *engine.Policy
 	state    *engine.State
@@ -57,14 +59,17 @@ type loop struct {
 }
 
 // run turns wakes into steps until the stop event.
-func (l *loop) run() error {
-	l.handle(engine.Input{Kind: engine.Started})
+func (l *loop) run(adopted *victim.Process) error {
+	l.begin(adopted)
 	for {
 		n, e := l.epoll.Wait(l.events[:], l.timeout())
 		if e != 0 {
 			return &sys.OpError{Doing: "wait for events", Errno: e}
 		}
-		if l.dispatch(l.events[:n]) {
+		l.watchdog.busy()
+		stop := l.dispatch(l.events[:n])
+		l.watchdog.idle()
+		if stop {
 			return nil
 		}
 	}

@@ -71,11 +71,11 @@ func (l *loop) rehearse() {
 	l.in.At = sys.Now()
 	engine.Step(&policy, state, &engine.Input{Kind: engine.Started, At: l.in.At})
 	engine.Step(&policy, state, &l.in)
-	l.list(&engine.Action{Do: engine.List, Query: victim.Query{MinAdj: -1000}, SwapInUse: true})
+	l.list(&engine.Action{Do: engine.List, Query: victim.Query{MinAdj: -1000}})
 	policy.Victim.Rank(&victim.Query{MinAdj: -1000}, l.candidates, state.Ranking())
 	if err := l.victim.Reset(sys.Getpid()); err == nil {
 		_ = l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim)
-		_ = dry{}.signal(&l.victim, l.victim.StartTime())
+		_ = dry{}.signal(&l.victim, l.victim.StartTime(), 0)
 		_ = l.reapers.Submit(l.victim.Fd(), noFlight)
 		l.dying = true
 		l.forget()

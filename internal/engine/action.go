@@ -14,15 +14,16 @@ type Do uint8
 // before anything else is handed in; the deadline of a Wait holds until it
 // passes or another Wait or a Rest replaces it.
 const (
-	Sample  Do = iota // read memory, and the watermarks too if Watermarks
-	List              // read the processes for Query
-	Kill              // kill Victim for Reason
-	Abandon           // stop waiting for the victim
-	Wait              // hand in Elapsed at Until, or before it what happens; Until 0 has no deadline
-	Rest              // arm every source and wait for the kernel alone
+	Sample   Do = iota // read memory, and the watermarks too if Watermarks
+	List               // read the processes for Query
+	Kill               // send the candidate at Index SIGKILL, or SIGTERM if Soft
+	Escalate           // send the victim that had SIGTERM a SIGKILL
+	Abandon            // stop waiting for the victim
+	Wait               // hand in Elapsed at Until, or before it what happens; Until 0 has no deadline
+	Rest               // arm every source and wait for the kernel alone
 )
 
-var doText = [...]string{"sample", "list", "kill", "abandon", "wait", "rest"}
+var doText = [...]string{"sample", "list", "kill", "escalate", "abandon", "wait", "rest"}
 
 func (d Do) String() string { return doText[d] }
 
@@ -31,8 +32,8 @@ type Action struct {
 	Do         Do
 	Watermarks bool          // Sample
 	Query      victim.Query  // List
-	SwapInUse  bool          // List
 	Index      int           // Kill: the victim's place in the candidates
+	Soft       bool          // Kill: ask with SIGTERM first
 	Until      time.Duration // Wait: the deadline; Rest: before it no reclaim event need wake; CLOCK_MONOTONIC
 }
 
@@ -48,9 +49,11 @@ const (
 	KillTimeout      // the victim's deadline passed: Outcome
 	KernelKill       // the kernel's own OOM killer was quicker
 	Blind            // memory could not be read
+	Held             // memory is held by files on tmpfs: no kill would give enough back
+	Ceiling          // too many kills of late: the next waits
 )
 
-var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind"}
+var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind", "held", "ceiling"}
 
 func (n Note) String() string { return noteText[n] }
 
@@ -80,6 +83,8 @@ type Outcome struct {
 	AvailableBefore        uint64 // at the verdict, bytes
 	AvailableAfter         uint64 // at the first sample after the exit, bytes; 0 when none was taken
 	TimedOut               bool
+	Soft                   bool // SIGTERM came first
+	Adopted                bool // begun by an earlier run
 }
 
 // Freed gives how much more memory was available after the kill than before,

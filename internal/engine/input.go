@@ -20,9 +20,10 @@ const (
 	Signalled             // the Kill action's answer: Errno 0 when SIGKILL was sent
 	Reaped                // process_mrelease's answer: Errno, Took
 	Exited                // the victim's pidfd is ready
+	Adopted               // in place of Started: a kill of an earlier run is under way, of Candidates[0]
 )
 
-var kindText = [...]string{"started", "woken", "elapsed", "sampled", "listed", "signalled", "reaped", "exited"}
+var kindText = [...]string{"started", "woken", "elapsed", "sampled", "listed", "signalled", "reaped", "exited", "adopted"}
 
 func (k Kind) String() string { return kindText[k] }
 

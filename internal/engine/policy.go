@@ -30,6 +30,16 @@ type Policy struct {
 	// be chosen; 0 waits for ever.
 	KillTimeout time.Duration
 
+	// TermTimeout is how long a victim that was asked with SIGTERM may take
+	// before SIGKILL; it ends early when less than half of the floor is
+	// available. 0 sends SIGKILL at once.
+	TermTimeout time.Duration
+
+	// MaxKills is how many kills may be made within KillWindow; the next waits
+	// for its end. 0 sets no ceiling. At most 128.
+	MaxKills   int
+	KillWindow time.Duration
+
 	// WatermarkRefresh is how old zoneinfo's marks may grow.
 	WatermarkRefresh time.Duration
 
@@ -52,10 +62,12 @@ type Policy struct {
 func Linux() Policy {
 	return Policy{
 		Pressure: pressure.Linux(),
-		Victim:   victim.Policy{Bands: []int16{900, 0}, MinGain: 10 << 20},
+		Victim:   victim.Policy{Bands: []int16{900, 0}, MinGain: 10 << 20, Rules: victim.BuiltIn(), GrowthWeight: 4, Brood: 8},
 		Window:   time.Second, Poll: 100 * time.Millisecond, PollUrgent: 10 * time.Millisecond,
 		PollSlow: time.Second, FillRate: 4 << 30,
 		KillTimeout:      2 * time.Second,
+		MaxKills:         60,
+		KillWindow:       time.Minute,
 		WatermarkRefresh: time.Minute,
 		Partial:          70 * time.Millisecond,
 		Complete:         700 * time.Millisecond,
@@ -69,6 +81,7 @@ func Android() Policy {
 	p.Victim = victim.Policy{}
 	p.FillRate = 0
 	p.KillTimeout = 100 * time.Millisecond
+	p.MaxKills = 0
 	return p
 }
 

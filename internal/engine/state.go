@@ -15,7 +15,8 @@ const (
 	watching               // between two looks
 	sampling               // a sample was asked for
 	listing                // processes were asked for
-	signaling              // a kill was asked for
+	signaling              // a signal was asked for
+	terming                // SIGTERM is sent, the pidfd is not ready
 	dying                  // SIGKILL is sent, the pidfd is not ready
 )
 
@@ -25,10 +26,12 @@ type State struct {
 	judge  pressure.State
 	stalls stallMeter
 
-	// Invariant: phase is dying from a successful Signalled to Exited or the
-	// deadline, and only then is flight about a living process.
+	// Invariant: phase is terming or dying from a successful Signalled to Exited
+	// or the deadline, and only then is flight about a living process.
 	flight   Outcome
 	deadline time.Duration // of the last Wait; 0 when resting
+	softEnd  time.Duration // when a victim that was asked to go is killed
+	pace     pace
 
 	event      pressure.Level // loudest event since the last sample
 	wokenAt    time.Duration  // first wake of this episode
@@ -39,9 +42,12 @@ type State struct {
 	verdict    pressure.Verdict
 	verdictAt  time.Duration
 	available  uint64 // at the last sample, bytes
-	swapInUse  bool
+	total      uint64 // MemTotal
+	shmem      uint64 // Shmem
 	oomKills   uint64
 	oomKnown   bool
+	relooked   bool // the last listing was dropped for a stale verdict
+	asked      bool // the sample under way is about a victim that had SIGTERM
 	unmeasured bool // an outcome waits for the first sample after its exit
 	kills      uint64
 	shun       victim.Shunned

@@ -28,6 +28,8 @@ func Step(p *Policy, st *State, in *Input) *Output {
 		st.reaped(in)
 	case Exited:
 		st.exited(p, in)
+	case Adopted:
+		st.adopted(p, in)
 	}
 	return &st.out
 }
@@ -36,7 +38,7 @@ func Step(p *Policy, st *State, in *Input) *Output {
 // the next thing to wait for, and the look comes with it. A stall of that time
 // is what the victim dies for, and no reason for another death.
 func (st *State) woken(p *Policy, in *Input) {
-	if st.phase == dying {
+	if st.phase == dying || st.phase == terming {
 		return
 	}
 	st.event = max(st.event, in.Event)
@@ -56,6 +58,9 @@ func (st *State) elapsed(p *Policy, in *Input) {
 	switch st.phase {
 	case watching:
 		st.look(p, in.At)
+	case terming:
+		st.look(p, in.At)
+		st.asked = true
 	case dying:
 		if st.deadline > 0 && in.At >= st.deadline {
 			st.timeout(p, in)
@@ -66,8 +71,7 @@ func (st *State) elapsed(p *Policy, in *Input) {
 // sampled judges, and asks for the processes when the verdict acts.
 func (st *State) sampled(p *Policy, in *Input) {
 	if in.Errno != 0 {
-		st.out.Note = Blind
-		st.wait(in.At + p.Poll)
+		st.blind(p, in.At)
 		return
 	}
 	st.measure(in)
@@ -82,22 +86,39 @@ func (st *State) sampled(p *Policy, in *Input) {
 	})
 	st.event, st.verdictAt = pressure.LevelNone, in.At
 	st.out.Verdict = &st.verdict
+	if st.asked {
+		st.asked = false
+		st.lookAtDying(p, in)
+		return
+	}
 	if st.verdict.Act {
 		st.phase = listing
 		st.query = victim.Query{
 			MinAdj: st.verdict.MinAdj, CountFile: st.verdict.Reason.Thrashing(), Shun: st.shun,
 		}
-		st.do(Action{Do: List, SwapInUse: st.swapInUse, Query: st.query})
+		st.do(Action{Do: List, Query: st.query})
 		return
 	}
+	st.relooked = false
 	st.pause(p, in)
+}
+
+// blind waits until memory can be read again. Without sight a victim gets no
+// more patience.
+func (st *State) blind(p *Policy, now time.Duration) {
+	st.out.Note = Blind
+	if !st.asked {
+		st.wait(now + p.Poll)
+		return
+	}
+	st.asked, st.phase = false, signaling
+	st.do(Action{Do: Escalate})
 }
 
 // measure takes from a sample what the engine itself remembers.
 func (st *State) measure(in *Input) {
 	m := &in.Sample.Memory
-	st.available = m.Available
-	st.swapInUse = m.SwapTotal > m.SwapFree
+	st.available, st.total, st.shmem = m.Available, m.Total, m.Shmem
 	if st.unmeasured {
 		st.flight.AvailableAfter = m.Available
 		st.unmeasured = false
@@ -115,22 +136,35 @@ func (st *State) measure(in *Input) {
 
 // listed ranks the candidates and asks for the death of the first.
 func (st *State) listed(p *Policy, in *Input) {
+	if st.stale(in.At) {
+		st.look(p, in.At)
+		return
+	}
 	p.Victim.Rank(&st.query, in.Candidates, &st.ranking)
 	st.out.Ranking = &st.ranking
 	index, ok := st.ranking.Winner()
 	if !ok {
-		st.out.Note = Nobody
-		st.wait(in.At + p.PollSlow)
+		st.hold(Nobody, in.At+p.PollSlow)
+		return
+	}
+	if st.heldByFiles(in.Candidates, st.ranking.Places[0].Gain) {
+		st.hold(Held, in.At+p.PollSlow)
+		return
+	}
+	if until := st.pace.until(p.MaxKills, p.KillWindow, in.At); until > 0 {
+		st.hold(Ceiling, min(until, in.At+p.PollSlow))
 		return
 	}
 	st.kills++
+	st.pace.note(in.At)
 	st.flight = Outcome{
 		ID: st.kills, Victim: in.Candidates[index], Verdict: st.verdict, Gain: st.ranking.Places[0].Gain,
 		WokenAt: st.wokenAt, VerdictAt: st.verdictAt, ChosenAt: in.At, AvailableBefore: st.available,
+		Soft: p.TermTimeout > 0,
 	}
 	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil
 	st.phase = signaling
-	st.do(Action{Do: Kill, Index: index})
+	st.do(Action{Do: Kill, Index: index, Soft: st.flight.Soft})
 }
 
 // signalled starts the wait for the victim's death, or looks again at once when
@@ -140,13 +174,36 @@ func (st *State) signalled(p *Policy, in *Input) {
 	if in.Errno != 0 {
 		st.out.Note, st.out.Outcome = KillFailed, &st.flight
 		st.shun.Add(st.flight.Victim.Identity())
+		if st.softEnd != 0 {
+			st.softEnd = 0
+			st.do(Action{Do: Abandon})
+		}
 		st.wait(in.At + p.PollUrgent)
 		return
 	}
-	st.judge.Killed(&p.Pressure, &st.flight.Verdict)
-	st.phase, st.deadline = dying, 0
+	if st.softEnd == 0 {
+		st.judge.Killed(&p.Pressure, &st.flight.Verdict)
+	}
+	if st.flight.Soft && st.softEnd == 0 {
+		st.terminate(p, in.At)
+		return
+	}
+	st.await(p, in.At)
+}
+
+// adopted takes over the wait for a victim that an earlier run killed.
+func (st *State) adopted(p *Policy, in *Input) {
+	st.kills++
+	st.flight = Outcome{ID: st.kills, Victim: in.Candidates[0], SignalledAt: in.At, Adopted: true, Verdict: pressure.Verdict{Reason: pressure.None}}
+	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil
+	st.await(p, in.At)
+}
+
+// await starts the wait for the end of a victim that SIGKILL was sent to.
+func (st *State) await(p *Policy, now time.Duration) {
+	st.phase, st.deadline, st.softEnd = dying, 0, 0
 	if p.KillTimeout > 0 {
-		st.deadline = in.At + p.KillTimeout
+		st.deadline = now + p.KillTimeout
 	}
 	st.do(Action{Do: Wait, Until: st.deadline})
 }
@@ -158,9 +215,10 @@ func (st *State) reaped(in *Input) {
 
 // exited ends the wait: memory is looked at again, at once.
 func (st *State) exited(p *Policy, in *Input) {
-	if st.phase != dying {
+	if st.phase != dying && st.phase != terming {
 		return
 	}
+	st.softEnd = 0
 	st.flight.ExitedAt = in.At
 	st.unmeasured = true
 	st.again(p, in)

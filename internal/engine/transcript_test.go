@@ -21,7 +21,7 @@ import (
 //	process NAME PID K=V ...      a candidate of the next Listed: fields of Process
 //	processes                     forgets the candidates
 //	+DURATION INPUT [words]       lets time pass and hands in one input:
-//	    started, elapsed, listed, exited
+//	    started, elapsed, listed, adopted, exited
 //	    woken SOURCES [LEVEL]     psi, kswapd, direct, oom, joined by +
 //	    sampled [K=V ...]         changes the sample and hands it in; kswapd and direct are
 //	                              words here, events says that nothing reclaims
@@ -91,6 +91,8 @@ func (d *domain) input(out *transcript.Out, words []string) error {
 		err = woken(&in, rest)
 	case "listed":
 		in.Kind, in.Candidates = engine.Listed, d.table
+	case "adopted":
+		in.Kind, in.Candidates = engine.Adopted, d.table
 	case "signalled", "reaped":
 		in.Kind = map[string]engine.Kind{"signalled": engine.Signalled, "reaped": engine.Reaped}[words[1]]
 		err = transcript.AssignAll(rest, &result{&in})
@@ -180,7 +182,7 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 	case engine.Sample:
 		out.Printf("sample%s", map[bool]string{true: " with watermarks"}[a.Watermarks])
 	case engine.List:
-		out.Printf("list: min adj %d, count file %v, swap in use %v%s", a.Query.MinAdj, a.Query.CountFile, a.SwapInUse, shunned(&a.Query))
+		out.Printf("list: min adj %d, count file %v%s", a.Query.MinAdj, a.Query.CountFile, shunned(&a.Query))
 	case engine.Kill:
 		out.Printf("kill %s", d.table[a.Index].Name())
 	case engine.Wait:

@@ -89,7 +89,7 @@ func (c *cursor) actions(s *slot) []engine.Action {
 	for i := range s.actions[:s.acts] {
 		a := &s.actions[i]
 		c.acts[i] = engine.Action{
-			Do: a.do, Watermarks: a.watermarks, SwapInUse: a.swapInUse,
+			Do: a.do, Watermarks: a.watermarks, Soft: a.soft,
 			Index: a.index, Until: time.Duration(a.until),
 		}
 		if a.do == engine.List {

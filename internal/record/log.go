@@ -31,11 +31,14 @@ type told struct {
 	policy  *engine.Policy
 	verdict pressure.Verdict // the last one
 	victim  victim.Process   // of the kill under way
+	home    string           // where it belongs by its cgroup
 	reason  string
 	ended   uint64 // the last kill that was told to have ended
 	reaped  bool   // process_mrelease answered in the kill under way
 	blind   bool
 	nobody  bool
+	held    bool
+	ceiling bool
 }
 
 // NewLog makes a Log that hands its lines, without newlines, to say.
@@ -88,7 +91,7 @@ func (l *Log) judged(t *told, e *Entry) {
 		l.line(t, "Memory can be read again")
 	}
 	if !t.verdict.Act {
-		t.nobody = false
+		t.nobody, t.held, t.ceiling = false, false, false
 		return
 	}
 	if l.opt.Debug {
@@ -101,15 +104,17 @@ func (l *Log) judged(t *told, e *Entry) {
 // listed remembers the victim.
 func (l *Log) listed(t *told, e *Entry) {
 	if e.Out.Ranking != nil && l.opt.Debug && e.Cut&CutCandidates == 0 {
-		for _, text := range e.Out.Ranking.Explain(e.In.Candidates) {
+		for _, text := range e.Out.Ranking.Explain(&t.policy.Victim, e.In.Candidates) {
 			l.line(t, "  "+text)
 		}
 	}
 	t.victim = victim.Process{}
 	if i, ok := chosen(e); ok {
 		t.victim = e.In.Candidates[i]
+		home := victim.ParseCgroup(t.victim.Cgroup)
+		t.home = home.String()
 		t.victim.Cgroup, t.victim.Cmdline = nil, nil
-		t.reaped, t.nobody = false, false
+		t.reaped, t.nobody, t.held, t.ceiling = false, false, false, false
 	}
 }
 
@@ -162,6 +167,17 @@ func (l *Log) noted(t *told, e *Entry) {
 		t.nobody = true
 	case engine.KernelKill:
 		l.line(t, fmt.Sprintf("The kernel's own OOM killer struck: %d kills since boot", e.In.Sample.Counters.OOMKill))
+	case engine.Held:
+		if !t.held {
+			l.line(t, "No kill for "+t.reason+": files on tmpfs or shared memory that nobody maps hold most of memory, and no process would give enough back; delete files there (df -t tmpfs)")
+		}
+		t.held = true
+	case engine.Ceiling:
+		if !t.ceiling {
+			l.line(t, fmt.Sprintf("CEILING: %d kills within %s and memory is still short (%s): the next one waits, and the kernel's own OOM killer is the last resort",
+				t.policy.MaxKills, t.policy.KillWindow, t.reason))
+		}
+		t.ceiling = true
 	case engine.Blind:
 		if !t.blind {
 			l.line(t, "Blind: memory can not be read: "+sys.ErrnoName(sys.Errno(e.In.Errno)))

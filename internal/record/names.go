@@ -6,6 +6,7 @@ import (
 
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // Enumerations stand in a trace by name, so that a reader needs no table and a
@@ -21,11 +22,13 @@ func names[T fmt.Stringer](values ...T) map[string]T {
 
 var (
 	kinds = names(engine.Started, engine.Woken, engine.Elapsed, engine.Sampled,
-		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited)
-	deeds = names(engine.Sample, engine.List, engine.Kill, engine.Abandon, engine.Wait, engine.Rest)
+		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited, engine.Adopted)
+	deeds = names(engine.Sample, engine.List, engine.Kill, engine.Escalate, engine.Abandon, engine.Wait, engine.Rest)
 	notes = names(engine.NoNote, engine.Nobody, engine.KillFailed, engine.KillDone,
-		engine.KillTimeout, engine.KernelKill, engine.Blind)
-	levels = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
+		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling)
+	effects = names(victim.Effects()...)
+	deaths  = names(victim.Deaths()...)
+	levels  = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
 )
 
 var reasons = names(append(pressure.Reasons(), pressure.None)...)

@@ -101,7 +101,7 @@ func (r *Ring) Append(domain uint16, in *engine.Input, out *engine.Output) {
 	s.pos, s.seq = pos, r.seq
 	s.table, s.outcome = -1, -1
 	s.fill(domain, in, out)
-	if in.Kind == engine.Listed {
+	if in.Kind == engine.Listed || in.Kind == engine.Adopted {
 		if t := r.tables.lend(s); t != nil {
 			s.cut |= t.fill(in, out)
 		}

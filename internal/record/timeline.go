@@ -7,6 +7,7 @@ import (
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // Timeline writes entries for a reader of a trace: what came in, what was made
@@ -173,7 +174,7 @@ func why(e *Entry, p *engine.Policy) (lines []string) {
 		lines = append(lines, v.Explain(&p.Pressure)...)
 	}
 	if r := e.Out.Ranking; r != nil {
-		lines = append(lines, ranked(e)...)
+		lines = append(lines, ranked(e, &p.Victim)...)
 	}
 	if o := e.Out.Outcome; o != nil {
 		lines = append(lines, ending(e.Out.Note, o))
@@ -185,7 +186,7 @@ func why(e *Entry, p *engine.Policy) (lines []string) {
 
 // ranked explains the first places; a place outside the candidates, in a trace
 // that somebody wrote by hand, explains nothing.
-func ranked(e *Entry) []string {
+func ranked(e *Entry, p *victim.Policy) []string {
 	r := *e.Out.Ranking
 	for i := range r.Places {
 		if p := &r.Places[i]; p.Index < 0 || p.Index >= len(e.In.Candidates) {
@@ -193,7 +194,7 @@ func ranked(e *Entry) []string {
 		}
 	}
 	r.Places = r.Places[:min(len(r.Places), placesShown)]
-	lines := r.Explain(e.In.Candidates)
+	lines := r.Explain(p, e.In.Candidates)
 	if more := len(e.Out.Ranking.Places) - len(lines); more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/lmkd/lmkd/pkg/victim"
@@ -26,17 +27,31 @@ type wireProcess struct {
 	PageTable   uint64 `json:"page_table,omitempty"`
 	Growth      uint64 `json:"growth,omitempty"`
 	MajorFaults uint64 `json:"major_faults,omitempty"`
+	Brood       uint64 `json:"brood,omitempty"`
+	Children    int32  `json:"children,omitempty"`
+	Rule        int16  `json:"rule,omitempty"`
+	Adjust      int16  `json:"adjust,omitempty"`
+	Effect      string `json:"effect,omitempty"`
+	Death       string `json:"death,omitempty"`
 	Comm        text   `json:"comm,omitempty"`
 	Cgroup      text   `json:"cgroup,omitempty"`
 	Cmdline     text   `json:"cmdline,omitempty"`
 }
 
 func toWireProcess(p *victim.Process) wireProcess {
-	return wireProcess{
+	w := wireProcess{
 		p.PID, p.Adj, uint32(p.Flag), p.RSS, p.Shared, p.SwapHint, p.PPID, p.UID, p.Threads, p.StartTime,
 		p.RssAnon, p.RssFile, p.RssShmem, p.Swap, p.Locked, p.Huge, p.PageTable, p.Growth, p.MajorFaults,
+		p.Brood, p.Children, p.Rule, p.Adjust, "", "",
 		text(p.Comm[:p.CommLen]), text(p.Cgroup), text(p.Cmdline),
 	}
+	if p.Effect != victim.Usual {
+		w.Effect = p.Effect.String()
+	}
+	if p.Death != victim.AsProcess {
+		w.Death = p.Death.String()
+	}
+	return w
 }
 
 // process fills p; a name that is longer than the kernel's is an error.
@@ -51,9 +66,22 @@ func (w *wireProcess) process(p *victim.Process) error {
 		PPID: w.PPID, UID: w.UID, Threads: w.Threads, StartTime: w.StartTime,
 		RssAnon: w.RssAnon, RssFile: w.RssFile, RssShmem: w.RssShmem, Swap: w.Swap, Locked: w.Locked,
 		Huge: w.Huge, PageTable: w.PageTable, Growth: w.Growth, MajorFaults: w.MajorFaults,
+		Brood: w.Brood, Children: w.Children, Rule: w.Rule, Adjust: w.Adjust,
 		CommLen: uint8(n), Comm: comm, Cgroup: w.Cgroup, Cmdline: w.Cmdline,
 	}
-	return nil
+	return w.marks(p)
+}
+
+// marks fills in what rules made of p.
+func (w *wireProcess) marks(p *victim.Process) error {
+	var err error
+	if w.Effect != "" {
+		err = parseName(effects, w.Effect, &p.Effect)
+	}
+	if w.Death != "" {
+		err = errors.Join(err, parseName(deaths, w.Death, &p.Death))
+	}
+	return err
 }
 
 type wireIdentity struct {
@@ -64,12 +92,14 @@ type wireIdentity struct {
 type wireQuery struct {
 	MinAdj    int16          `json:"min_adj"`
 	CountFile bool           `json:"count_file,omitempty"`
+	SwapSaved uint16         `json:"swap_saved,omitempty"`
+	Bereaved  int32          `json:"bereaved,omitempty"`
 	Shun      []wireIdentity `json:"shun,omitempty"`
 }
 
 // toWireQuery leaves out the unused end of the shunned.
 func toWireQuery(q *victim.Query) *wireQuery {
-	w := &wireQuery{MinAdj: q.MinAdj, CountFile: q.CountFile}
+	w := &wireQuery{MinAdj: q.MinAdj, CountFile: q.CountFile, SwapSaved: q.SwapSaved, Bereaved: q.Bereaved}
 	used := len(q.Shun)
 	for used > 0 && q.Shun[used-1] == (victim.Identity{}) {
 		used--
@@ -81,7 +111,7 @@ func toWireQuery(q *victim.Query) *wireQuery {
 }
 
 func (w *wireQuery) query(q *victim.Query) error {
-	*q = victim.Query{MinAdj: w.MinAdj, CountFile: w.CountFile}
+	*q = victim.Query{MinAdj: w.MinAdj, CountFile: w.CountFile, SwapSaved: w.SwapSaved, Bereaved: w.Bereaved}
 	if len(w.Shun) > len(q.Shun) {
 		return fmt.Errorf("%d processes are shunned, %d is the most", len(w.Shun), len(q.Shun))
 	}

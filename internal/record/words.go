@@ -71,6 +71,9 @@ func steps(o *engine.Outcome) string {
 // ending is an outcome in one sentence, by its note.
 func ending(note engine.Note, o *engine.Outcome) string {
 	who := named(&o.Victim)
+	if o.Adopted {
+		return adopted(note, o)
+	}
 	switch note {
 	case engine.KillFailed:
 		return "Kill of " + who + " failed: " + answered("signal", o.SignalErrno, o.SignalTook) + "; it is left out from now on"
@@ -81,6 +84,15 @@ func ending(note engine.Note, o *engine.Outcome) string {
 			" available (" + size(o.AvailableBefore) + ", now " + size(o.AvailableAfter) + "); " + steps(o)
 	}
 	return ""
+}
+
+// adopted is the outcome of a kill that an earlier run began: what came before
+// the wait is not known.
+func adopted(note engine.Note, o *engine.Outcome) string {
+	if note == engine.KillTimeout {
+		return named(&o.Victim) + ", killed by an earlier run, is not gone in time; it is left out, and the next may be chosen"
+	}
+	return named(&o.Victim) + ", killed by an earlier run, is gone"
 }
 
 // refusals counts whom a scan refused, by reason.

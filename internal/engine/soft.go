@@ -1,0 +1,24 @@
+package engine
+
+import "time"
+
+// A kill that begins with SIGTERM: the victim has until softEnd to go, and less
+// when memory runs out meanwhile, which every look decides anew.
+
+// terminate starts the wait for a victim that was asked to go.
+func (st *State) terminate(p *Policy, now time.Duration) {
+	st.phase, st.softEnd = terming, now+p.TermTimeout
+	st.do(Action{Do: Wait, Until: min(st.softEnd, now+p.PollUrgent)})
+}
+
+// lookAtDying judges memory while a victim was only asked to go.
+func (st *State) lookAtDying(p *Policy, in *Input) {
+	f := &st.verdict.Facts
+	if in.At < st.softEnd && f.Available >= f.Floor/2 {
+		st.phase = terming
+		st.do(Action{Do: Wait, Until: min(st.softEnd, in.At+p.PollUrgent)})
+		return
+	}
+	st.phase = signaling
+	st.do(Action{Do: Escalate})
+}
