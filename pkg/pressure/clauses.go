@@ -109,7 +109,14 @@ func notRespondingClauses(p *Policy, v *Verdict) []clause {
 	if p.Variant == V15 {
 		return []clause{event}
 	}
-	return []clause{event, free(&v.Facts, BelowHigh)}
+	short := free(&v.Facts, BelowHigh)
+	if floor := below("available", v.Facts.Available, "the floor", v.Facts.Floor); v.Facts.Floor > 0 && !short.ok {
+		short = clause{floor.ok, floor.text}
+		if !floor.ok {
+			short.text = free(&v.Facts, BelowHigh).text + " and " + floor.text
+		}
+	}
+	return []clause{event, short}
 }
 
 func lowSwapAndThrashingClauses(p *Policy, v *Verdict) []clause {

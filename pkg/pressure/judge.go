@@ -103,7 +103,10 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 		st.restart(p, s)
 	}
 	st.killed = false
-	f.Total, f.SwapTotal, f.Floor = s.Memory.Total, s.Memory.SwapTotal, p.Floor(s)
+	f.Total, f.SwapTotal = s.Memory.Total, s.Memory.SwapTotal
+	if s.Has&HasAvailable != 0 {
+		f.Floor = p.Floor(s)
+	}
 	f.Min, f.Low, f.High = s.Watermarks.Min, s.Watermarks.Low, s.Watermarks.High
 	f.FullAvg10 = s.Stall.FullAvg10
 	f.Free = s.Memory.Free - min(s.Memory.Free, s.Memory.CmaFree)

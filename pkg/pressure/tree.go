@@ -56,10 +56,14 @@ func afterKill(p *Policy, v *Verdict) bool {
 }
 
 // notResponding: a complete stall. Since Android 17 it counts only while free
-// memory is below the high mark, for a single stall is no shortage.
+// memory is below the high mark, for a single stall is no shortage. Where there
+// is a floor, available memory below it counts as well: while kswapd and the
+// stalled tasks fill swap, free memory stands above the mark.
 func notResponding(p *Policy, v *Verdict) bool {
-	return v.Event == LevelCritical && (p.Variant == V15 || v.Facts.Mark >= BelowHigh)
+	return v.Event == LevelCritical && (p.Variant == V15 || v.Facts.Mark >= BelowHigh || belowFloor(&v.Facts))
 }
+
+func belowFloor(f *Facts) bool { return f.Available < f.Floor }
 
 func lowSwapAndThrashing(p *Policy, v *Verdict) bool {
 	return v.Facts.SwapLow && v.Facts.Thrashing > p.ThrashingLimit && v.Facts.Stalling
