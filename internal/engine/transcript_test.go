@@ -165,7 +165,7 @@ func (d *domain) show(out *transcript.Out, o *engine.Output) {
 		out.Printf("verdict: %v, min adj %d: %s", v.Reason, v.MinAdj, v.Because(&d.policy.Pressure))
 	}
 	if o.Ranking != nil {
-		for _, l := range o.Ranking.Explain(d.table) {
+		for _, l := range o.Ranking.Explain(&d.policy.Victim, d.table) {
 			out.Printf("%s", l)
 		}
 	}

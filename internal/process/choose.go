@@ -2,6 +2,7 @@ package process
 
 import (
 	"math"
+	"time"
 
 	"github.com/lmkd/lmkd/pkg/victim"
 )
@@ -13,6 +14,12 @@ type Ask struct {
 	Query  victim.Query
 	// RAM is MemTotal, Swap is SwapTotal, SwapUsed is what of it is in use.
 	RAM, Swap, SwapUsed uint64
+	// Now is the time since boot, with suspend; 0 when it is not known, as in a
+	// captured tree: then nobody is young.
+	Now time.Duration
+	// Surveyed says that the last Survey is of this episode: what has grown
+	// since then counts as growth.
+	Surveyed bool
 }
 
 // Stats says what a choice looked at.
@@ -54,6 +61,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 		switch {
 		case t.cutCanWin(best) && t.stats.Detailed >= mostDetailed: // take the best so far
 			t.stats.Cut = true
+			t.findBrood(list)
 			return t.found, t.stats, nil
 		case t.cutCanWin(best): // the next page
 		case t.smallCanWin(best): // again, with everybody
@@ -61,6 +69,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 			t.found, t.textUsed = t.found[:0], 0
 			best, after = -1, nil
 		default:
+			t.findBrood(list)
 			return t.found, t.stats, nil
 		}
 	}
@@ -75,6 +84,8 @@ func (t *Table) begin(ask Ask) {
 		slack:    slackPages(t.cpus),
 	}
 	t.byScore = t.scores && !t.machine.coarse()
+	t.promotes, t.lowest = ask.Policy.Promotes(), ask.Policy.Lowest(&ask.Query)
+	t.youngSince = t.youth()
 	t.floor = 0
 	if ask.Policy.MinGain > ask.SwapUsed {
 		t.floor = ask.Policy.MinGain - ask.SwapUsed
@@ -113,7 +124,7 @@ func (t *Table) finish(list []victim.Process, best int) int {
 // add keeps p and gives its place. In a full list it takes the last place that
 // is not the best's, or none when p is nobody to choose.
 func (t *Table) add(p *victim.Process, best int) int {
-	if len(t.found) < cap(t.found) {
+	if len(t.found) < cap(t.found)-broodRoom {
 		t.found = append(t.found, *p)
 		return len(t.found) - 1
 	}
@@ -142,6 +153,7 @@ func (t *Table) smallCanWin(best int) bool {
 		return t.stats.Small > 0
 	}
 	t.one = victim.Process{PID: math.MaxInt32, Adj: 1000, RSS: t.floor - 1, SwapHint: t.ask.SwapUsed}
+	t.one.Growth = t.floor - 1 + t.ask.SwapUsed
 	return t.canWin(&t.one, best)
 }
 

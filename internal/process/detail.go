@@ -11,6 +11,9 @@ func (t *Table) detail(p *victim.Process) {
 	t.stats.Detailed++
 	if out := t.phaseTwo(p); out != isThere {
 		p.Flag |= victim.Vanished
+	} else {
+		t.grew(p)
+		t.mark(p)
 	}
 	p.Flag |= victim.Detailed
 }
@@ -64,6 +67,9 @@ func (t *Table) splitHint(p *victim.Process) outcome {
 func (t *Table) identify(p *victim.Process, leader *stat) {
 	p.PPID, p.StartTime, p.Threads, p.MajorFaults = leader.ppid, leader.startTime, leader.threads, leader.majflt
 	p.SetName(leader.name)
+	if leader.session == p.PID {
+		p.Flag |= victim.LeadsSession
+	}
 	if leader.is(flagKernel) {
 		p.Flag |= victim.Kernel
 	}

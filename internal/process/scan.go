@@ -30,7 +30,10 @@ type row struct {
 	rss, shared, hint uint64
 	pid               int32
 	flag              victim.Flag
-	adj               int16
+	adj, adjust       int16
+	rule              int16
+	effect            victim.Effect
+	death             victim.Death
 	small             bool // adj and hint were not read
 }
 
@@ -69,7 +72,13 @@ func (t *Table) visit(pid int32) {
 func (t *Table) record(p *victim.Process, out outcome) {
 	switch out {
 	case isThere, isSmall:
-		t.rows = append(t.rows, row{p.RSS, p.Shared, p.SwapHint, p.PID, p.Flag, p.Adj, out == isSmall})
+		if out == isThere && t.promotes && p.PID > 1 && p.Flag == 0 && p.Adj > -1000 {
+			t.premark(p)
+		}
+		t.rows = append(t.rows, row{
+			rss: p.RSS, shared: p.Shared, hint: p.SwapHint, pid: p.PID, flag: p.Flag, adj: p.Adj,
+			rule: p.Rule, effect: p.Effect, adjust: p.Adjust, death: p.Death, small: out == isSmall,
+		})
 	case isVanished:
 		t.stats.Vanished++
 	case isHidden:
@@ -103,7 +112,11 @@ func (t *Table) offer() {
 			t.stats.Small++
 			continue
 		}
-		t.one = victim.Process{PID: r.pid, Adj: r.adj, Flag: r.flag, RSS: r.rss, Shared: r.shared, SwapHint: r.hint}
+		t.one = victim.Process{
+			PID: r.pid, Adj: r.adj, Flag: r.flag, RSS: r.rss, Shared: r.shared, SwapHint: r.hint,
+			Rule: r.rule, Effect: r.effect, Adjust: r.adjust, Death: r.death,
+		}
+		t.one.Growth = t.mostGrowth(&t.one)
 		t.short.Offer(&t.one)
 	}
 }
@@ -119,7 +132,7 @@ func (t *Table) phaseOne(p *victim.Process) outcome {
 		return isThere
 	}
 	t.setProcess(p.PID)
-	lowest := t.ask.Query.MinAdj
+	lowest := t.lowest
 	if !t.byScore && lowest <= 0 {
 		return t.sizeThenAdj(p)
 	}

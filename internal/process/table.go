@@ -41,6 +41,8 @@ const (
 	// best; phase two of so many takes some 40 ms.
 	mostDetailed = 1024
 	manyRows     = 1024 // the least there is room for
+	// broodRoom is kept for the parents of broods, who come after all else.
+	broodRoom = 2
 )
 
 // Table reads the processes of one machine, or of a captured tree. It owns its
@@ -70,12 +72,20 @@ type Table struct {
 	machine machine
 	byScore bool   // sizes come from oom_score, for there is much in swap
 	floor   uint64 // bytes of RSS under which a process is left for later
-	rows    []row
-	short   *victim.Shortlist
-	after   victim.Process
-	one     victim.Process
-	found   []victim.Process
-	stats   Stats
+	lowest  int16  // oom_score_adj below which nobody can be chosen
+	// promotes is true when a rule can put a process first: all that are worth
+	// a kill are then marked in phase one.
+	promotes   bool
+	youngSince uint64 // clock ticks since boot, 0 when nobody is young
+	base       baseline
+	texts      texts
+	marked     victim.Process
+	rows       []row
+	short      *victim.Shortlist
+	after      victim.Process
+	one        victim.Process
+	found      []victim.Process
+	stats      Stats
 }
 
 // Open opens the process table below root: "/", or the directory of a captured
@@ -93,7 +103,7 @@ func Open(root string, o Options) (*Table, error) {
 		proc: proc, read: readFile, options: o, pageSize: sys.Pagesize(), cpus: countCPUs(root),
 		dirents: make([]byte, direntSize), line: make([]byte, lineSize), text: make([]byte, textSize),
 		path: make([]byte, 0, 64), short: victim.NewShortlist(o.Finalists),
-		found: make([]victim.Process, 0, max(o.Finalists, explained)),
+		found: make([]victim.Process, 0, max(o.Finalists, explained+broodRoom)),
 	}
 	t.scores = sys.KernelAtLeast(sys.KernelRelease(), 5, 9)
 	t.cgroups = exists(filepath.Join(dir, "cgroups"))
@@ -111,6 +121,7 @@ func (t *Table) makeRoom() error {
 	n := 0
 	err := t.list(func(int32) { n++ })
 	t.rows = make([]row, 0, max(2*n, manyRows))
+	t.base.sizes = make([]size, 0, cap(t.rows))
 	return err
 }
 

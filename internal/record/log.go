@@ -143,8 +143,22 @@ func (l *Log) signalled(t *told, e *Entry) {
 	if l.opt.DryRun {
 		verb = "Dry run, would kill "
 	}
-	l.line(t, fmt.Sprintf("%s%s, uid %d, oom_score_adj %d to free %dkB rss, %dkB swap; reason: %s",
-		verb, named(p), p.UID, p.Adj, p.RSS>>10, p.Swap>>10, t.reason))
+	l.line(t, fmt.Sprintf("%s%s, uid %d, oom_score_adj %d%s to free %dkB rss, %dkB swap; reason: %s",
+		verb, named(p), p.UID, p.Adj, t.unit(), p.RSS>>10, p.Swap>>10, t.reason))
+}
+
+// unit tells where the victim belongs, and who dies with it.
+func (t *told) unit() (text string) {
+	if t.home != "" {
+		text = ", " + t.home
+	}
+	switch p := &t.victim; {
+	case p.Brood > 0:
+		text += fmt.Sprintf(", with its descendants, of which %d young children", p.Children)
+	case p.Dies() == victim.AsTree:
+		text += ", with its descendants"
+	}
+	return text
 }
 
 // reaped tells of a reclaim that answers when all else has been told.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/pkg/pressure"
-	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // Enumerations stand in a trace by name, so that a reader needs no table and a
@@ -26,9 +25,7 @@ var (
 	deeds = names(engine.Sample, engine.List, engine.Kill, engine.Escalate, engine.Abandon, engine.Wait, engine.Rest)
 	notes = names(engine.NoNote, engine.Nobody, engine.KillFailed, engine.KillDone,
 		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling)
-	effects = names(victim.Effects()...)
-	deaths  = names(victim.Deaths()...)
-	levels  = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
+	levels = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
 )
 
 var reasons = names(append(pressure.Reasons(), pressure.None)...)

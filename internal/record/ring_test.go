@@ -51,6 +51,7 @@ func fullStep() (*engine.Input, *engine.Output) {
 	for i := range in.Candidates {
 		in.Candidates[i].Comm = [victim.CommSize]byte{}
 		in.Candidates[i].SetName([]byte("\xff) Z\\1 (\n\x00é"))
+		in.Candidates[i].Effect, in.Candidates[i].Death = victim.Last, victim.AsTree
 	}
 	for i := range out.Actions {
 		do := []engine.Do{engine.List, engine.Kill, engine.Wait}[i]
@@ -68,6 +69,7 @@ func fullStep() (*engine.Input, *engine.Output) {
 	out.Outcome.Victim.Cgroup, out.Outcome.Victim.Cmdline = nil, nil
 	out.Outcome.Victim.Comm = [victim.CommSize]byte{}
 	out.Outcome.Victim.SetName([]byte("leak"))
+	out.Outcome.Victim.Effect, out.Outcome.Victim.Death = victim.First, victim.AsTree
 	return in, out
 }
 
@@ -99,6 +101,9 @@ func TestTraceKeepsEveryField(t *testing.T) {
 	n := 0
 	header := Header{Version: "v1", Kernel: "6.12", BootID: "b", PageSize: 4096, Domains: []Domain{{ID: 7, Name: "machine"}}}
 	fillIn(reflect.ValueOf(&header.Domains[0].Policy).Elem(), &n)
+	for i := range header.Domains[0].Policy.Victim.Rules {
+		header.Domains[0].Policy.Victim.Rules[i].Match = victim.Match{} // applied before the record, and not in it
+	}
 	var file bytes.Buffer
 	w := NewTraceWriter(&file, &header, func(err error) { t.Fatal(err) })
 	(&cursor{ring: r}).each(w.Record)

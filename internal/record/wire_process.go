@@ -1,57 +1,49 @@
 package record
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 type wireProcess struct {
-	PID         int32  `json:"pid"`
-	Adj         int16  `json:"adj"`
-	Flag        uint32 `json:"flag,omitempty"`
-	RSS         uint64 `json:"rss,omitempty"`
-	Shared      uint64 `json:"shared,omitempty"`
-	SwapHint    uint64 `json:"swap_hint,omitempty"`
-	PPID        int32  `json:"ppid,omitempty"`
-	UID         uint32 `json:"uid,omitempty"`
-	Threads     int32  `json:"threads,omitempty"`
-	StartTime   uint64 `json:"start_time,omitempty"`
-	RssAnon     uint64 `json:"rss_anon,omitempty"`
-	RssFile     uint64 `json:"rss_file,omitempty"`
-	RssShmem    uint64 `json:"rss_shmem,omitempty"`
-	Swap        uint64 `json:"swap,omitempty"`
-	Locked      uint64 `json:"locked,omitempty"`
-	Huge        uint64 `json:"huge,omitempty"`
-	PageTable   uint64 `json:"page_table,omitempty"`
-	Growth      uint64 `json:"growth,omitempty"`
-	MajorFaults uint64 `json:"major_faults,omitempty"`
-	Brood       uint64 `json:"brood,omitempty"`
-	Children    int32  `json:"children,omitempty"`
-	Rule        int16  `json:"rule,omitempty"`
-	Adjust      int16  `json:"adjust,omitempty"`
-	Effect      string `json:"effect,omitempty"`
-	Death       string `json:"death,omitempty"`
-	Comm        text   `json:"comm,omitempty"`
-	Cgroup      text   `json:"cgroup,omitempty"`
-	Cmdline     text   `json:"cmdline,omitempty"`
+	PID         int32         `json:"pid"`
+	Adj         int16         `json:"adj"`
+	Flag        uint32        `json:"flag,omitempty"`
+	RSS         uint64        `json:"rss,omitempty"`
+	Shared      uint64        `json:"shared,omitempty"`
+	SwapHint    uint64        `json:"swap_hint,omitempty"`
+	PPID        int32         `json:"ppid,omitempty"`
+	UID         uint32        `json:"uid,omitempty"`
+	Threads     int32         `json:"threads,omitempty"`
+	StartTime   uint64        `json:"start_time,omitempty"`
+	RssAnon     uint64        `json:"rss_anon,omitempty"`
+	RssFile     uint64        `json:"rss_file,omitempty"`
+	RssShmem    uint64        `json:"rss_shmem,omitempty"`
+	Swap        uint64        `json:"swap,omitempty"`
+	Locked      uint64        `json:"locked,omitempty"`
+	Huge        uint64        `json:"huge,omitempty"`
+	PageTable   uint64        `json:"page_table,omitempty"`
+	Growth      uint64        `json:"growth,omitempty"`
+	MajorFaults uint64        `json:"major_faults,omitempty"`
+	Brood       uint64        `json:"brood,omitempty"`
+	Children    int32         `json:"children,omitempty"`
+	Rule        int16         `json:"rule,omitempty"`
+	Adjust      int16         `json:"adjust,omitempty"`
+	Effect      victim.Effect `json:"effect,omitempty"`
+	Death       victim.Death  `json:"death,omitempty"`
+	Comm        text          `json:"comm,omitempty"`
+	Cgroup      text          `json:"cgroup,omitempty"`
+	Cmdline     text          `json:"cmdline,omitempty"`
 }
 
 func toWireProcess(p *victim.Process) wireProcess {
-	w := wireProcess{
+	return wireProcess{
 		p.PID, p.Adj, uint32(p.Flag), p.RSS, p.Shared, p.SwapHint, p.PPID, p.UID, p.Threads, p.StartTime,
 		p.RssAnon, p.RssFile, p.RssShmem, p.Swap, p.Locked, p.Huge, p.PageTable, p.Growth, p.MajorFaults,
-		p.Brood, p.Children, p.Rule, p.Adjust, "", "",
+		p.Brood, p.Children, p.Rule, p.Adjust, p.Effect, p.Death,
 		text(p.Comm[:p.CommLen]), text(p.Cgroup), text(p.Cmdline),
 	}
-	if p.Effect != victim.Usual {
-		w.Effect = p.Effect.String()
-	}
-	if p.Death != victim.AsProcess {
-		w.Death = p.Death.String()
-	}
-	return w
 }
 
 // process fills p; a name that is longer than the kernel's is an error.
@@ -66,22 +58,13 @@ func (w *wireProcess) process(p *victim.Process) error {
 		PPID: w.PPID, UID: w.UID, Threads: w.Threads, StartTime: w.StartTime,
 		RssAnon: w.RssAnon, RssFile: w.RssFile, RssShmem: w.RssShmem, Swap: w.Swap, Locked: w.Locked,
 		Huge: w.Huge, PageTable: w.PageTable, Growth: w.Growth, MajorFaults: w.MajorFaults,
-		Brood: w.Brood, Children: w.Children, Rule: w.Rule, Adjust: w.Adjust,
+		Brood: w.Brood, Children: w.Children, Rule: w.Rule, Adjust: w.Adjust, Effect: w.Effect, Death: w.Death,
 		CommLen: uint8(n), Comm: comm, Cgroup: w.Cgroup, Cmdline: w.Cmdline,
 	}
-	return w.marks(p)
-}
-
-// marks fills in what rules made of p.
-func (w *wireProcess) marks(p *victim.Process) error {
-	var err error
-	if w.Effect != "" {
-		err = parseName(effects, w.Effect, &p.Effect)
+	if !p.Known() {
+		return fmt.Errorf("pid %d has marks that are not known", w.PID)
 	}
-	if w.Death != "" {
-		err = errors.Join(err, parseName(deaths, w.Death, &p.Death))
-	}
-	return err
+	return nil
 }
 
 type wireIdentity struct {

@@ -22,7 +22,7 @@ func ExamplePolicy_Rank() {
 	if winner, ok := ranking.Winner(); ok {
 		fmt.Println("the victim is", table[winner].Name())
 	}
-	for _, line := range ranking.Explain(table) {
+	for _, line := range ranking.Explain(&policy, table) {
 		fmt.Println(line)
 	}
 	// Output:

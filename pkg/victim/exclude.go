@@ -51,7 +51,7 @@ func (pol *Policy) Excluded(q *Query, p *Process) Exclusion {
 		return IsDying
 	case q.Shun.Has(p):
 		return IsStuck
-	case p.Adj < q.MinAdj:
+	case p.Standing() < q.MinAdj:
 		return IsBelowMinAdj
 	case pol.protects(p):
 		return IsProtected
@@ -62,6 +62,9 @@ func (pol *Policy) Excluded(q *Query, p *Process) Exclusion {
 }
 
 func (pol *Policy) protects(p *Process) bool {
+	if p.Effect == Never {
+		return true
+	}
 	if p.CommLen == 0 {
 		return false
 	}

@@ -7,24 +7,49 @@ import (
 
 // Explain says of every place of a ranking, in its order, why it stands there:
 // why each of the eligible stands behind the one before, and why the others can
-// not be chosen. The table is the one that was ranked.
-func (r *Ranking) Explain(table []Process) []string {
+// not be chosen. The table is the one that was ranked by pol.
+func (r *Ranking) Explain(pol *Policy, table []Process) []string {
 	lines := make([]string, 0, len(r.Places))
 	for i := range r.Places {
 		place := &r.Places[i]
 		p := &table[place.Index]
-		line := "never: " + p.describe()
-		switch {
-		case place.Excluded != Eligible:
-			line += "; " + place.Excluded.String()
-		case i == 0:
-			line = "1. " + p.describe() + ", gives back " + size(place.Gain)
-		default:
-			line = strconv.Itoa(i+1) + ". " + p.describe() + ", gives back " + size(place.Gain) + "; " + place.By.String()
+		if place.Excluded != Eligible {
+			lines = append(lines, "never: "+p.describe()+"; "+place.Excluded.String()+p.ruled(pol))
+			continue
+		}
+		line := strconv.Itoa(i+1) + ". " + p.describe() + ", gives back " + size(place.Gain) + p.details(pol)
+		if i > 0 {
+			line += "; " + place.By.String()
 		}
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// details says what else the place of an eligible process hangs on.
+func (p *Process) details(pol *Policy) (text string) {
+	if p.Brood > 0 {
+		text = " with " + strconv.Itoa(int(p.Children)) + " young children"
+	}
+	if pol.GrowthWeight > 0 && p.Growth > 0 {
+		text += ", grown by " + size(p.Growth)
+	}
+	return text + p.ruled(pol)
+}
+
+// ruled names the rule that holds for p, when it does anything.
+func (p *Process) ruled(pol *Policy) string {
+	if p.Rule <= 0 || int(p.Rule) > len(pol.Rules) || p.Effect == Usual && p.Adjust == 0 && p.Death == AsProcess {
+		return ""
+	}
+	text := " (" + p.Effect.String()
+	if p.Adjust != 0 {
+		text += ", " + strconv.Itoa(int(p.Adjust)) + " added"
+	}
+	if p.Death != AsProcess {
+		text += ", as a " + p.Death.String()
+	}
+	return text + ": " + pol.Rules[p.Rule-1].Name + ")"
 }
 
 // describe names p with what its class depends on.

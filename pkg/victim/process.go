@@ -17,6 +17,8 @@ const (
 	InitOfNS                         // PID 1 of a pid namespace
 	Unkillable                       // the kernel refuses the daemon's signals to it
 	Uninterruptible                  // state D
+	LeadsSession                     // its session has its pid
+	Young                            // it started in this episode, or just before
 )
 
 // CommSize is the length of the kernel's task name with room for its end
@@ -51,8 +53,17 @@ type Process struct {
 	Locked      uint64 // VmLck of status
 	Huge        uint64 // HugetlbPages of status
 	PageTable   uint64 // VmPTE of status
-	Growth      uint64 // grown in this episode, 0 when unknown
+	Growth      uint64 // grown in this episode, 0 when unknown; of phase one, never below the truth
+	Brood       uint64 // what its young children would give back: it is chosen with them
 	MajorFaults uint64 // majflt of stat, since its start
+
+	Children int32 // how many they are
+
+	// What Mark says.
+	Rule   int16 // the rule that holds, counted from 1; 0 for none
+	Adjust int16
+	Effect Effect
+	Death  Death
 
 	CommLen uint8
 	Comm    [CommSize]byte // raw bytes, never trusted to be UTF-8
@@ -67,11 +78,35 @@ func (p *Process) Name() string { return string(p.Comm[:p.CommLen]) }
 
 // SetName stores a task name, cut to what fits.
 func (p *Process) SetName(name []byte) {
+	p.Comm = [CommSize]byte{}
 	p.CommLen = uint8(copy(p.Comm[:], name))
 }
 
 // Identity gives what identifies p, whole only after phase two.
 func (p *Process) Identity() Identity { return Identity{p.PID, p.StartTime} }
+
+// Standing gives the oom_score_adj that counts: its own with what a rule adds.
+// What is unkillable stays so.
+func (p *Process) Standing() int16 {
+	if p.Adj <= -1000 {
+		return p.Adj
+	}
+	return max(-999, min(p.Adj+p.Adjust, 1000))
+}
+
+// Dies tells what dies when p is chosen.
+func (p *Process) Dies() Death {
+	if p.Brood > 0 {
+		return AsTree
+	}
+	return p.Death
+}
+
+// Known tells whether what rules said of p is what this package can say: a
+// record of another version may have more.
+func (p *Process) Known() bool {
+	return int(p.Effect) < len(effectText) && int(p.Death) < len(deathText) && p.Rule >= 0
+}
 
 // Is reports whether all facts of f hold.
 func (p *Process) Is(f Flag) bool { return p.Flag&f == f }

@@ -9,8 +9,10 @@ type Comparison uint8
 const (
 	NoComparison Comparison = iota
 	ByWorth                 // one gives back enough for its class to count
+	ByRule                  // a rule that says first or last
 	ByClass                 // the class of oom_score_adj
 	ByGain                  // what a kill gives back
+	ByGrowth                // what of it came in this episode
 	ByYouth                 // the later start
 	ByPID                   // the higher pid
 )
@@ -18,21 +20,24 @@ const (
 var comparisonText = [...]string{
 	NoComparison: "it is first",
 	ByWorth:      "it gives back too little for its class to count",
+	ByRule:       "a rule puts it behind",
 	ByClass:      "its oom_score_adj is of a later class",
 	ByGain:       "it gives back less",
+	ByGrowth:     "it has grown less",
 	ByYouth:      "it started earlier",
 	ByPID:        "its pid is lower",
 }
 
 func (c Comparison) String() string { return comparisonText[c] }
 
-// order is the whole order as a sentence: worth, then class, then gain, then
-// youth, then pid. Each gives -1 when a goes before b.
+// order is the whole order as a sentence: worth, then rule, then class, then
+// gain with growth, then youth, then pid. Each gives -1 when a goes before b.
 var order = [...]struct {
 	by      Comparison
 	compare func(pol *Policy, q *Query, a, b *Process) int
 }{
 	{ByWorth, worth},
+	{ByRule, rule},
 	{ByClass, class},
 	{ByGain, gain},
 	{ByYouth, youth},
@@ -43,12 +48,19 @@ func worth(pol *Policy, q *Query, a, b *Process) int {
 	return -compareBool(q.Gain(a) >= pol.MinGain, q.Gain(b) >= pol.MinGain)
 }
 
-func class(pol *Policy, _ *Query, a, b *Process) int {
-	return cmp.Compare(pol.Class(a.Adj), pol.Class(b.Adj))
+// places are the effects in the order of dying.
+var places = [...]int8{First: 0, Usual: 1, Last: 2, Never: 3}
+
+func rule(_ *Policy, _ *Query, a, b *Process) int {
+	return cmp.Compare(places[a.Effect], places[b.Effect])
 }
 
-func gain(_ *Policy, q *Query, a, b *Process) int {
-	return -cmp.Compare(q.Gain(a), q.Gain(b))
+func class(pol *Policy, _ *Query, a, b *Process) int {
+	return cmp.Compare(pol.Class(a.Standing()), pol.Class(b.Standing()))
+}
+
+func gain(pol *Policy, q *Query, a, b *Process) int {
+	return -cmp.Compare(pol.weight(q, a), pol.weight(q, b))
 }
 
 func youth(_ *Policy, _ *Query, a, b *Process) int {
@@ -72,10 +84,19 @@ func compareBool(a, b bool) int {
 func (pol *Policy) Compare(q *Query, a, b *Process) (int, Comparison) {
 	for i := range order {
 		if c := order[i].compare(pol, q, a, b); c != 0 {
-			return c, order[i].by
+			return c, pol.because(q, order[i].by, a, b)
 		}
 	}
 	return 0, NoComparison
+}
+
+// because tells whether it was what b gives back that decided, or that it has
+// grown less: its gain alone would have put it first.
+func (pol *Policy) because(q *Query, by Comparison, a, b *Process) Comparison {
+	if by == ByGain && cmp.Compare(q.Gain(a), q.Gain(b))*-gain(pol, q, a, b) <= 0 {
+		return ByGrowth
+	}
+	return by
 }
 
 // Place is one line of a ranking.

@@ -43,7 +43,7 @@ func (m *machine) line(out *transcript.Out, words []string) error {
 	case "rank":
 		var r victim.Ranking
 		m.policy.Rank(&m.query, m.table, &r)
-		for _, l := range r.Explain(m.table) {
+		for _, l := range r.Explain(&m.policy, m.table) {
 			out.Printf("%s", l)
 		}
 		return nil
