@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -154,4 +155,11 @@ func (m members) still(listed []int) members {
 		}
 	}
 	return kept
+}
+
+// InGroup reports whether pid is in the cgroup at path or below it, as far as
+// its lists tell.
+func InGroup(path string, pid int) bool {
+	pids, _ := (&Group{path: filepath.Clean(path)}).pids()
+	return slices.Contains(pids, pid)
 }
