@@ -182,6 +182,18 @@ func (n *Nursery) Tell(pid int, command string) {
 	n.do("tell %d %q", pid, command)
 }
 
+// Signals has a program send its leader thread a signal count times, which that
+// handles each time before the next: how long that took.
+func (n *Nursery) Signals(pid, count int) time.Duration {
+	n.tb.Helper()
+	n.Tell(pid, fmt.Sprint("signals ", count))
+	var ns int64
+	if _, err := fmt.Sscan(n.Hear(pid), &ns); err != nil {
+		n.tb.Fatal(err)
+	}
+	return time.Duration(ns)
+}
+
 // Hear reads a line that the program says.
 func (n *Nursery) Hear(pid int) string {
 	n.tb.Helper()

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +58,8 @@ func obeyProgram(line string, leave chan struct{}) {
 	case "name":
 		name := append([]byte(strings.TrimSpace(line[len("name "):])), 0)
 		_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
+	case "signals":
+		fmt.Println(int64(signals(n)))
 	case "abort":
 		abort()
 	case "exit":
@@ -69,4 +73,18 @@ func abort() {
 	var byDefault [64]byte // a struct sigaction of SIG_DFL, on every architecture
 	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGABRT), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
 	_ = unix.Kill(unix.Getpid(), unix.SIGABRT)
+}
+
+// signals sends itself a signal n times, to the leader, which handles it before
+// the next is sent: how long that took.
+func signals(n int) time.Duration {
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, unix.SIGUSR1)
+	defer signal.Stop(got)
+	begin := time.Now()
+	for range n {
+		_ = unix.Tgkill(unix.Getpid(), unix.Getpid(), unix.SIGUSR1)
+		<-got
+	}
+	return time.Since(begin)
 }
