@@ -37,7 +37,13 @@ func TestParse(t *testing.T) {
 			c.Machine.KillTimeout = 0
 		}},
 		"ratio": {"pressure: {swap_compression: 2.63}\n", func(c *Config) {
-			c.Machine.Pressure.SwapCompressionRatio, c.Machine.Pressure.SwapCompressionRatioDiv = 263, 100
+			p := &c.Machine.Pressure
+			p.SwapMeasured, p.SwapCompressionRatio, p.SwapCompressionRatioDiv = false, 263, 100
+		}},
+		"measured": {"profile: android\npressure: {swap_compression: measured, stall_min: 7%, exhaustion_horizon: 20ms}\nandroid: {relaxed_available_memory: true}\n", func(c *Config) {
+			*c = *Default(Android)
+			c.Machine.Pressure.SwapMeasured, c.Machine.Pressure.RelaxedAvailableMemory = true, true
+			c.Machine.Pressure.StallMin, c.Machine.Pressure.ExhaustionHorizon = 7, 20*time.Millisecond
 		}},
 		"daemon": {"daemon: {realtime_priority: 0, trace: /var/log/t}\nmetrics: {listen: \"unix:/run/lmkd.sock\"}\n", func(c *Config) {
 			c.Realtime, c.Trace, c.Metrics.Listen = 0, "/var/log/t", "unix:/run/lmkd.sock"

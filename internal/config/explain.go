@@ -97,43 +97,55 @@ var reasons = map[pressure.Reason]explanation{
 		func(p *pressure.Policy) bool { return p.LowAvailable > 0 },
 		whenLowAvailable, reachAll,
 	},
+	pressure.ExhaustionAhead: {
+		func(p *pressure.Policy) bool { return p.ExhaustionHorizon > 0 && p.LowAvailable > 0 },
+		func(p *pressure.Policy) string {
+			return fmt.Sprintf("less than twice %s of memory is available and, as fast as it falls, it reaches that floor within %s with all swap filled", floorOf(p), FormatTime(p.ExhaustionHorizon))
+		},
+		reachAll,
+	},
 	pressure.NotResponding: {
 		nil,
-		func(p *pressure.Policy) string { return "all tasks stall" + belowHigh(p) },
+		func(p *pressure.Policy) string {
+			if p.LowAvailable == 0 || p.Variant == pressure.V15 {
+				return "all tasks stall" + belowHigh(p)
+			}
+			return "all tasks stall" + belowHigh(p) + " or less than " + floorOf(p) + " is available"
+		},
 		reachAll,
 	},
 	pressure.LowSwapAndThrashing: {
 		func(p *pressure.Policy) bool { return p.SwapFreeLowPercentage > 0 },
 		func(p *pressure.Policy) string {
-			return fmt.Sprintf("less than %s is free and more than %s", swapFree(p), refaulted(p))
+			return fmt.Sprintf("less than %s is free and more than %s%s", swapFree(p), refaulted(p), waiting(p))
 		},
 		reachUnlessExhausted,
 	},
 	pressure.LowMemAndSwap: {
 		func(p *pressure.Policy) bool { return p.SwapFreeLowPercentage > 0 },
 		func(p *pressure.Policy) string {
-			return fmt.Sprintf("free memory is below the low watermark and less than %s is free", swapFree(p))
+			return fmt.Sprintf("free memory is below the low watermark and less than %s is free%s", swapFree(p), waiting(p))
 		},
 		reachUnlessExhausted,
 	},
 	pressure.LowMemAndSwapUtil: {
 		func(p *pressure.Policy) bool { return p.SwapUtilMax < 100 },
 		func(p *pressure.Policy) string {
-			return fmt.Sprintf("free memory is below the low watermark and more than %d%% of anonymous memory is swapped out", p.SwapUtilMax)
+			return fmt.Sprintf("free memory is below the low watermark and more than %d%% of anonymous memory is swapped out%s", p.SwapUtilMax, waiting(p))
 		},
 		reachAll,
 	},
 	pressure.LowMemAndThrashing: {
 		nil,
 		func(p *pressure.Policy) string {
-			return "free memory is below the low watermark and more than " + refaulted(p)
+			return "free memory is below the low watermark and more than " + refaulted(p) + waiting(p)
 		},
 		reachUnlessCritical,
 	},
 	pressure.DirectReclaimAndThrashing: {
 		nil,
 		func(p *pressure.Policy) string {
-			return "a task must reclaim memory itself and more than " + refaulted(p)
+			return "a task must reclaim memory itself and more than " + refaulted(p) + waiting(p)
 		},
 		reachUnlessCritical,
 	},
@@ -159,18 +171,35 @@ var reasons = map[pressure.Reason]explanation{
 }
 
 func whenLowAvailable(p *pressure.Policy) string {
-	floor := fmt.Sprintf("%d%%", p.LowAvailable)
-	if p.LowAvailableBytes > 0 {
-		floor += " (at most " + FormatSize(p.LowAvailableBytes) + ")"
-	}
+	floor := floorOf(p)
 	if p.SwapFreeLowPercentage == 0 {
 		return fmt.Sprintf("less than %s of memory is available and there is no swap", floor)
 	}
 	return fmt.Sprintf("less than %s of memory is available and there is no swap, or less than %s is free", floor, swapFree(p))
 }
 
+// floorOf is the available memory that low_available and exhaustion_ahead know.
+func floorOf(p *pressure.Policy) string {
+	floor := fmt.Sprintf("%d%%", p.LowAvailable)
+	if p.LowAvailableBytes > 0 {
+		floor += " (at most " + FormatSize(p.LowAvailableBytes) + ")"
+	}
+	return floor
+}
+
+// waiting is the second side of a gate: that tasks suffer from it.
+func waiting(p *pressure.Policy) string {
+	if p.StallMin == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" while all tasks stall at least %d%% of the time", p.StallMin)
+}
+
 func swapFree(p *pressure.Policy) string {
 	s := fmt.Sprintf("%d%% of swap", p.SwapFreeLowPercentage)
+	if p.SwapMeasured {
+		return s + " (of zram, what compression gains)"
+	}
 	if p.SwapCompressionRatio > 0 {
 		s += " (or of what free memory can still back of it)"
 	}

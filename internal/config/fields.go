@@ -8,28 +8,32 @@ import (
 )
 
 // Where each setting lives. Two keys that share a function set the same thing.
-func profile(c *Config) *Profile                { return &c.Profile }
-func partialStall(c *Config) *time.Duration     { return &c.Machine.Partial }
-func completeStall(c *Config) *time.Duration    { return &c.Machine.Complete }
-func window(c *Config) *time.Duration           { return &c.Machine.Window }
-func poll(c *Config) *time.Duration             { return &c.Machine.Poll }
-func pollUrgent(c *Config) *time.Duration       { return &c.Machine.PollUrgent }
-func pollSlow(c *Config) *time.Duration         { return &c.Machine.PollSlow }
-func fillRate(c *Config) *uint64                { return &c.Machine.FillRate }
-func watermarkRefresh(c *Config) *time.Duration { return &c.Machine.WatermarkRefresh }
-func variant(c *Config) *pressure.Variant       { return &c.Machine.Pressure.Variant }
-func onlyReclaim(c *Config) *bool               { return &c.Machine.Pressure.OnlyReclaim }
-func maxAvailable(c *Config) *int               { return &c.Machine.Pressure.MaxAvailable }
-func lowAvailable(c *Config) *int               { return &c.Machine.Pressure.LowAvailable }
-func lowAvailableBytes(c *Config) *uint64       { return &c.Machine.Pressure.LowAvailableBytes }
-func swapFreeLowPercentage(c *Config) *int      { return &c.Machine.Pressure.SwapFreeLowPercentage }
-func swapUtilMax(c *Config) *int                { return &c.Machine.Pressure.SwapUtilMax }
-func thrashingLimit(c *Config) *int             { return &c.Machine.Pressure.ThrashingLimit }
-func thrashingLimitDecay(c *Config) *int        { return &c.Machine.Pressure.ThrashingLimitDecay }
-func thrashingLimitCritical(c *Config) *int     { return &c.Machine.Pressure.ThrashingLimitCritical }
-func thrashingWindow(c *Config) *time.Duration  { return &c.Machine.Pressure.ThrashingWindow }
-func filecacheMin(c *Config) *uint64            { return &c.Machine.Pressure.FilecacheMin }
-func stallLimitCritical(c *Config) *int         { return &c.Machine.Pressure.StallLimitCritical }
+func profile(c *Config) *Profile                 { return &c.Profile }
+func partialStall(c *Config) *time.Duration      { return &c.Machine.Partial }
+func completeStall(c *Config) *time.Duration     { return &c.Machine.Complete }
+func window(c *Config) *time.Duration            { return &c.Machine.Window }
+func poll(c *Config) *time.Duration              { return &c.Machine.Poll }
+func pollUrgent(c *Config) *time.Duration        { return &c.Machine.PollUrgent }
+func pollSlow(c *Config) *time.Duration          { return &c.Machine.PollSlow }
+func fillRate(c *Config) *uint64                 { return &c.Machine.FillRate }
+func watermarkRefresh(c *Config) *time.Duration  { return &c.Machine.WatermarkRefresh }
+func variant(c *Config) *pressure.Variant        { return &c.Machine.Pressure.Variant }
+func onlyReclaim(c *Config) *bool                { return &c.Machine.Pressure.OnlyReclaim }
+func maxAvailable(c *Config) *int                { return &c.Machine.Pressure.MaxAvailable }
+func lowAvailable(c *Config) *int                { return &c.Machine.Pressure.LowAvailable }
+func lowAvailableBytes(c *Config) *uint64        { return &c.Machine.Pressure.LowAvailableBytes }
+func exhaustionHorizon(c *Config) *time.Duration { return &c.Machine.Pressure.ExhaustionHorizon }
+func stallMin(c *Config) *int                    { return &c.Machine.Pressure.StallMin }
+func swapMeasured(c *Config) *bool               { return &c.Machine.Pressure.SwapMeasured }
+func relaxedAvailableMemory(c *Config) *bool     { return &c.Machine.Pressure.RelaxedAvailableMemory }
+func swapFreeLowPercentage(c *Config) *int       { return &c.Machine.Pressure.SwapFreeLowPercentage }
+func swapUtilMax(c *Config) *int                 { return &c.Machine.Pressure.SwapUtilMax }
+func thrashingLimit(c *Config) *int              { return &c.Machine.Pressure.ThrashingLimit }
+func thrashingLimitDecay(c *Config) *int         { return &c.Machine.Pressure.ThrashingLimitDecay }
+func thrashingLimitCritical(c *Config) *int      { return &c.Machine.Pressure.ThrashingLimitCritical }
+func thrashingWindow(c *Config) *time.Duration   { return &c.Machine.Pressure.ThrashingWindow }
+func filecacheMin(c *Config) *uint64             { return &c.Machine.Pressure.FilecacheMin }
+func stallLimitCritical(c *Config) *int          { return &c.Machine.Pressure.StallLimitCritical }
 func directReclaimThreshold(c *Config) *time.Duration {
 	return &c.Machine.Pressure.DirectReclaimThreshold
 }

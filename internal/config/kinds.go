@@ -20,7 +20,7 @@ var (
 	listens  = codec[string]{"host:port, unix:/path or off", parseListen, formatText}
 	files    = codec[string]{"an absolute path or off", parseFile, formatText}
 	profiles = codec[Profile]{"linux, android or embedded", parseProfile, Profile.String}
-	ratios   = codec[ratio]{"a ratio such as 2.63 or 263/100, or 0", parseRatio, formatRatio}
+	ratios   = codec[ratio]{"measured, a ratio such as 2.63 or 263/100, or 0", parseRatio, formatRatio}
 	variants = codec[pressure.Variant]{"android17 or android15", parseVariant, formatVariant}
 	bands    = codec[int16]{"a list of numbers from 1000 down to -999 such as [900, 0]", parseBand, formatBand}
 	names    = codec[string]{"a list of task names such as [sshd, Xorg]", parseName, strconv.Quote}

@@ -41,6 +41,8 @@ var schema = []key{
 	number("pressure.max_available", percents, whole, maxAvailable),
 	number("pressure.low_available", percents, whole, lowAvailable),
 	number("pressure.low_available_max", sizes, memory, lowAvailableBytes),
+	number("pressure.exhaustion_horizon", times, limits[time.Duration]{low: time.Millisecond, high: 10 * time.Second, zero: true}, exhaustionHorizon),
+	number("pressure.stall_min", percents, whole, stallMin),
 	number("pressure.swap_free_low", percents, whole, swapFreeLowPercentage),
 	number("pressure.swap_util_max", percents, whole, swapUtilMax),
 	compression("pressure.swap_compression"),
@@ -84,6 +86,7 @@ var schema = []key{
 	number("android.swap_util_max", numbers, whole, swapUtilMax),
 	number("android.swap_compression_ratio", numbers, limits[int]{low: 0, high: 1000}, swapCompressionRatio),
 	number("android.swap_compression_ratio_div", numbers, limits[int]{low: 1, high: 1000}, swapCompressionRatioDiv),
+	text("android.relaxed_available_memory", switches, relaxedAvailableMemory),
 	number("android.thrashing_limit", numbers, refaults, thrashingLimit),
 	number("android.thrashing_limit_decay", numbers, whole, thrashingLimitDecay),
 	number("android.thrashing_limit_critical", numbers, refaults, thrashingLimitCritical),
@@ -93,20 +96,26 @@ var schema = []key{
 	number("android.lowmem_min_oom_score", numbers, limits[int]{low: 201, high: 1001}, lowmemMinOOMScore),
 }
 
-// compression is Android's ratio and its divisor as one value.
+// compression is Android's ratio and its divisor as one value, or that it is
+// measured.
 func compression(path string) key {
 	return key{
 		path: path,
 		read: func(c *Config, n *yaml.Node) error {
 			r, err := scalar(n, ratios)
 			if err == nil {
-				*swapCompressionRatio(c), *swapCompressionRatioDiv(c) = r.over, r.under
+				*swapMeasured(c) = r.measured
+				if !r.measured {
+					*swapCompressionRatio(c), *swapCompressionRatioDiv(c) = r.over, r.under
+				}
 			}
 			return err
 		},
 		show: func(c *Config) string {
-			return ratios.show(ratio{*swapCompressionRatio(c), *swapCompressionRatioDiv(c)})
+			return ratios.show(ratio{*swapCompressionRatio(c), *swapCompressionRatioDiv(c), *swapMeasured(c)})
 		},
-		fields: func(c *Config) []any { return []any{swapCompressionRatio(c), swapCompressionRatioDiv(c)} },
+		fields: func(c *Config) []any {
+			return []any{swapMeasured(c), swapCompressionRatio(c), swapCompressionRatioDiv(c)}
+		},
 	}
 }

@@ -161,18 +161,26 @@ func formatRate(n uint64) string {
 	return FormatSize(n) + "/s"
 }
 
-// ratio is a whole number over another.
-type ratio struct{ over, under int }
+// ratio is a whole number over another, or what the kernel measures in its place.
+type ratio struct {
+	over, under int
+	measured    bool
+}
 
-// parseRatio reads "263/100", "2.63" or "3".
+const measured = "measured"
+
+// parseRatio reads "measured", "263/100", "2.63" or "3".
 func parseRatio(s string) (ratio, error) {
+	if s == measured {
+		return ratio{measured: true}, nil
+	}
 	if a, b, ok := strings.Cut(s, "/"); ok {
 		over, err1 := strconv.Atoi(strings.TrimSpace(a))
 		under, err2 := strconv.Atoi(strings.TrimSpace(b))
 		if err1 != nil || err2 != nil {
 			return ratio{}, errors.New("is no ratio")
 		}
-		return ratio{over, under}.check()
+		return ratio{over: over, under: under}.check()
 	}
 	whole, fraction, _ := strings.Cut(s, ".")
 	if !decimal(s) || len(s) > 9 {
@@ -196,6 +204,9 @@ func (r ratio) check() (ratio, error) {
 }
 
 func formatRatio(r ratio) string {
+	if r.measured {
+		return measured
+	}
 	if r.under == 1 {
 		return strconv.Itoa(r.over)
 	}
