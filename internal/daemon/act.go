@@ -18,6 +18,10 @@ func (l *loop) do(a *engine.Action) bool {
 		l.list(a)
 	case engine.Kill:
 		l.kill(a)
+	case engine.Survey:
+		// What can not be read now is not known to have grown.
+		_ = l.table.Survey(l.question())
+		return false
 	case engine.Escalate:
 		l.escalate()
 	case engine.Abandon:
@@ -49,15 +53,22 @@ func (l *loop) look(a *engine.Action) {
 func (l *loop) list(a *engine.Action) {
 	start := sys.Now()
 	l.in = engine.Input{Kind: engine.Listed}
-	m := &l.sample.Memory
-	found, stats, err := l.table.Candidates(process.Ask{
-		Policy: &l.policy.Victim, Query: a.Query,
-		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
-	})
+	ask := l.question()
+	ask.Query, ask.Surveyed = a.Query, a.Surveyed
+	found, stats, err := l.table.Candidates(ask)
 	l.candidates = found
 	l.in.Candidates, l.in.Errno = found, int32(sys.ErrnoOf(err))
 	l.in.Listing = engine.Listing{
 		Seen: stats.Seen, Refused: stats.Refused, Detailed: stats.Detailed, Took: sys.Now() - start,
+	}
+}
+
+// question is what a choice and a survey must know of the machine.
+func (l *loop) question() process.Ask {
+	m := &l.sample.Memory
+	return process.Ask{
+		Policy: &l.policy.Victim, Now: sys.SinceBoot(),
+		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	}
 }
 
@@ -66,7 +77,7 @@ func (l *loop) list(a *engine.Action) {
 func (l *loop) kill(a *engine.Action) {
 	start := sys.Now()
 	e := l.strike(a)
-	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start}
+	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start, Members: l.tree.n}
 }
 
 func (l *loop) strike(a *engine.Action) sys.Errno {
@@ -84,7 +95,7 @@ func (l *loop) strike(a *engine.Action) sys.Errno {
 	if a.Soft {
 		sig = sys.SIGTERM
 	}
-	if e := l.killer.signal(&l.victim, target.StartTime, sig); e != 0 {
+	if e := l.send(a, target, sig); e != 0 {
 		l.forget()
 		return e
 	}
@@ -93,6 +104,14 @@ func (l *loop) strike(a *engine.Action) sys.Errno {
 		l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
 	}
 	return 0
+}
+
+// send kills the victim, alone or with its descendants.
+func (l *loop) send(a *engine.Action, target *victim.Process, sig int) sys.Errno {
+	if a.Tree {
+		return l.fell(target)
+	}
+	return l.killer.signal(&l.victim, target.StartTime, sig)
 }
 
 // escalate answers Escalate. A victim that is gone by now needs no signal: its
@@ -113,6 +132,7 @@ func (l *loop) forget() {
 		return
 	}
 	l.dying = false
+	l.abandonTree()
 	l.inflight.end()
 	_ = l.epoll.Remove(l.victim.Fd())
 	_ = l.victim.Close()

@@ -8,6 +8,7 @@ import (
 // killer is the only thing that a dry run replaces.
 type killer interface {
 	signal(p kill.Process, startTime uint64, sig int) sys.Errno
+	signalFd(pidfd, sig int)
 	reap(r *kill.Reapers, pidfd int, token uint64)
 }
 
@@ -17,6 +18,10 @@ type sharp struct{ mrelease bool }
 func (sharp) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
 	return kill.Signal(p, startTime, sig).Errno
 }
+
+// signalFd is for those who were checked when their pidfd was opened. One that
+// has ended meanwhile needs no signal.
+func (sharp) signalFd(pidfd, sig int) { _ = sys.PidfdSignal(pidfd, sig) }
 
 // reap hands the memory to a worker. With all of them busy the victim frees it
 // by itself, as it would on a kernel without process_mrelease.
@@ -33,5 +38,7 @@ type dry struct{}
 func (dry) signal(p kill.Process, startTime uint64, _ int) sys.Errno {
 	return kill.Signal(p, startTime, 0).Errno
 }
+
+func (dry) signalFd(int, int) {}
 
 func (dry) reap(*kill.Reapers, int, uint64) {}

@@ -49,13 +49,15 @@ type loop struct {
 	state    *engine.State
 	deadline time.Duration // CLOCK_MONOTONIC, 0 for none
 
-	victim     exitwait.Process
-	dying      bool   // victim is open and watched
-	flight     uint64 // counts victims, the token of their reclaims
-	sample     pressure.Sample
-	marks      pressure.Watermarks
-	candidates []victim.Process // of the last List
-	in         engine.Input     // the input under way
+	victim      exitwait.Process
+	tree        tree // those who die with it
+	descendants [treeSize]int32
+	dying       bool   // victim is open and watched
+	flight      uint64 // counts victims, the token of their reclaims
+	sample      pressure.Sample
+	marks       pressure.Watermarks
+	candidates  []victim.Process // of the last List
+	in          engine.Input     // the input under way
 }
 
 // run turns wakes into steps until the stop event.
@@ -97,7 +99,7 @@ func (l *loop) dispatch(events []sys.Event) (stop bool) {
 		case tokenReaper:
 			l.collect()
 		case tokenVictim:
-			exited = true
+			exited = l.dying && l.gone()
 		default:
 			l.sources.woken(events[i].Token, &wake)
 		}

@@ -16,6 +16,7 @@ type Do uint8
 const (
 	Sample   Do = iota // read memory, and the watermarks too if Watermarks
 	List               // read the processes for Query
+	Survey             // note how large every process is; no input answers it
 	Kill               // send the candidate at Index SIGKILL, or SIGTERM if Soft
 	Escalate           // send the victim that had SIGTERM a SIGKILL
 	Abandon            // stop waiting for the victim
@@ -23,7 +24,7 @@ const (
 	Rest               // arm every source and wait for the kernel alone
 )
 
-var doText = [...]string{"sample", "list", "kill", "escalate", "abandon", "wait", "rest"}
+var doText = [...]string{"sample", "list", "survey", "kill", "escalate", "abandon", "wait", "rest"}
 
 func (d Do) String() string { return doText[d] }
 
@@ -33,7 +34,9 @@ type Action struct {
 	Watermarks bool          // Sample
 	Query      victim.Query  // List
 	Index      int           // Kill: the victim's place in the candidates
+	Surveyed   bool          // List: the last Survey is of this episode
 	Soft       bool          // Kill: ask with SIGTERM first
+	Tree       bool          // Kill: and all its descendants
 	Until      time.Duration // Wait: the deadline; Rest: before it no reclaim event need wake; CLOCK_MONOTONIC
 }
 
@@ -85,6 +88,7 @@ type Outcome struct {
 	TimedOut               bool
 	Soft                   bool // SIGTERM came first
 	Adopted                bool // begun by an earlier run
+	Members                int  // descendants that were killed with it
 }
 
 // Freed gives how much more memory was available after the kill than before,

@@ -46,9 +46,12 @@ type State struct {
 	shmem      uint64 // Shmem
 	oomKills   uint64
 	oomKnown   bool
-	relooked   bool // the last listing was dropped for a stale verdict
-	asked      bool // the sample under way is about a victim that had SIGTERM
-	unmeasured bool // an outcome waits for the first sample after its exit
+	surveyed   bool  // the last Survey is of this episode
+	parent     int32 // of the last young victims of this episode
+	orphans    int   // how many those are
+	relooked   bool  // the last listing was dropped for a stale verdict
+	asked      bool  // the sample under way is about a victim that had SIGTERM
+	unmeasured bool  // an outcome waits for the first sample after its exit
 	kills      uint64
 	shun       victim.Shunned
 	query      victim.Query // of the last List

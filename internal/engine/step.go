@@ -93,13 +93,11 @@ func (st *State) sampled(p *Policy, in *Input) {
 	}
 	if st.verdict.Act {
 		st.phase = listing
-		st.query = victim.Query{
-			MinAdj: st.verdict.MinAdj, CountFile: st.verdict.Reason.Thrashing(), Shun: st.shun,
-		}
-		st.do(Action{Do: List, Query: st.query})
+		st.ask(in.Sample)
 		return
 	}
 	st.relooked = false
+	st.survey(p)
 	st.pause(p, in)
 }
 
@@ -160,17 +158,19 @@ func (st *State) listed(p *Policy, in *Input) {
 	st.flight = Outcome{
 		ID: st.kills, Victim: in.Candidates[index], Verdict: st.verdict, Gain: st.ranking.Places[0].Gain,
 		WokenAt: st.wokenAt, VerdictAt: st.verdictAt, ChosenAt: in.At, AvailableBefore: st.available,
-		Soft: p.TermTimeout > 0,
+		Soft: p.TermTimeout > 0 && in.Candidates[index].Dies() == victim.AsProcess,
 	}
+	st.mourn(&st.flight.Victim)
 	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil
 	st.phase = signaling
-	st.do(Action{Do: Kill, Index: index, Soft: st.flight.Soft})
+	st.do(Action{Do: Kill, Index: index, Soft: st.flight.Soft, Tree: st.flight.Victim.Dies() == victim.AsTree})
 }
 
 // signalled starts the wait for the victim's death, or looks again at once when
 // the signal did not reach it.
 func (st *State) signalled(p *Policy, in *Input) {
 	st.flight.SignalledAt, st.flight.SignalErrno, st.flight.SignalTook = in.At, in.Errno, in.Took
+	st.flight.Members = max(st.flight.Members, in.Members)
 	if in.Errno != 0 {
 		st.out.Note, st.out.Outcome = KillFailed, &st.flight
 		st.shun.Add(st.flight.Victim.Identity())

@@ -89,7 +89,7 @@ func (c *cursor) actions(s *slot) []engine.Action {
 	for i := range s.actions[:s.acts] {
 		a := &s.actions[i]
 		c.acts[i] = engine.Action{
-			Do: a.do, Watermarks: a.watermarks, Soft: a.soft,
+			Do: a.do, Watermarks: a.watermarks, Surveyed: a.surveyed, Soft: a.soft, Tree: a.tree,
 			Index: a.index, Until: time.Duration(a.until),
 		}
 		if a.do == engine.List {

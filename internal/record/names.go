@@ -22,7 +22,7 @@ func names[T fmt.Stringer](values ...T) map[string]T {
 var (
 	kinds = names(engine.Started, engine.Woken, engine.Elapsed, engine.Sampled,
 		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited, engine.Adopted)
-	deeds = names(engine.Sample, engine.List, engine.Kill, engine.Escalate, engine.Abandon, engine.Wait, engine.Rest)
+	deeds = names(engine.Sample, engine.List, engine.Survey, engine.Kill, engine.Escalate, engine.Abandon, engine.Wait, engine.Rest)
 	notes = names(engine.NoNote, engine.Nobody, engine.KillFailed, engine.KillDone,
 		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling)
 	levels = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)

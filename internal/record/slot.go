@@ -42,7 +42,9 @@ type slot struct {
 type action struct {
 	do         engine.Do
 	watermarks bool
+	surveyed   bool
 	soft       bool
+	tree       bool
 	index      int
 	until      int64
 }
@@ -76,7 +78,7 @@ func (s *slot) fill(domain uint16, in *engine.Input, out *engine.Output) {
 	}
 	for i := range out.Actions[:s.acts] {
 		a := &out.Actions[i]
-		s.actions[i] = action{a.Do, a.Watermarks, a.Soft, a.Index, int64(a.Until)}
+		s.actions[i] = action{a.Do, a.Watermarks, a.Surveyed, a.Soft, a.Tree, a.Index, int64(a.Until)}
 		if a.Do == engine.List {
 			s.query = a.Query
 		}

@@ -21,6 +21,7 @@ type wireEntry struct {
 	Event      string        `json:"event,omitempty"`
 	Errno      int32         `json:"errno,omitempty"`
 	Took       time.Duration `json:"took,omitempty"`
+	Members    int           `json:"members,omitempty"`
 	Sample     *wireSample   `json:"sample,omitempty"`
 	Reclaim    wireReclaim   `json:"reclaim,omitzero"`
 	Candidates []wireProcess `json:"candidates,omitempty"`
@@ -47,7 +48,7 @@ func toWireEntry(e *Entry) *wireEntry {
 	w := &wireEntry{
 		Seq: e.Seq, Lost: e.Lost, Cut: e.Cut, Domain: e.Domain,
 		At: in.At, Kind: in.Kind.String(), Source: in.Source, Event: levelName(in.Event),
-		Errno: in.Errno, Took: in.Took,
+		Errno: in.Errno, Took: in.Took, Members: in.Members,
 		Reclaim: wireReclaim(in.Reclaim), Listing: wireListing(in.Listing), Out: toWireOutput(&e.Out),
 	}
 	if in.Sample != nil {
@@ -82,7 +83,7 @@ func (w *wireEntry) entry() (*Entry, error) {
 	e := &Entry{Seq: w.Seq, Lost: w.Lost, Cut: w.Cut, Domain: w.Domain}
 	in := &e.In
 	*in = engine.Input{
-		At: w.At, Source: w.Source, Errno: w.Errno, Took: w.Took,
+		At: w.At, Source: w.Source, Errno: w.Errno, Took: w.Took, Members: w.Members,
 		Reclaim: pressure.Reclaim(w.Reclaim), Listing: engine.Listing(w.Listing),
 	}
 	if w.Sample != nil {

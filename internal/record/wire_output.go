@@ -21,7 +21,9 @@ type wireAction struct {
 	Do         string        `json:"do"`
 	Watermarks bool          `json:"watermarks,omitempty"`
 	Query      *wireQuery    `json:"query,omitempty"`
+	Surveyed   bool          `json:"surveyed,omitempty"`
 	Soft       bool          `json:"soft,omitempty"`
+	Tree       bool          `json:"tree,omitempty"`
 	Index      int           `json:"index,omitempty"`
 	Until      time.Duration `json:"until,omitempty"`
 }
@@ -55,6 +57,7 @@ type wireOutcome struct {
 	TimedOut        bool          `json:"timed_out,omitempty"`
 	Soft            bool          `json:"soft,omitempty"`
 	Adopted         bool          `json:"adopted,omitempty"`
+	Members         int           `json:"members,omitempty"`
 }
 
 func toWireOutput(o *engine.Output) wireOutput {
@@ -77,7 +80,7 @@ func toWireOutput(o *engine.Output) wireOutput {
 
 func toWireAction(a *engine.Action) wireAction {
 	w := wireAction{
-		Do: a.Do.String(), Watermarks: a.Watermarks, Soft: a.Soft, Index: a.Index, Until: a.Until,
+		Do: a.Do.String(), Watermarks: a.Watermarks, Surveyed: a.Surveyed, Soft: a.Soft, Tree: a.Tree, Index: a.Index, Until: a.Until,
 	}
 	if a.Do == engine.List {
 		w.Query = toWireQuery(&a.Query)
@@ -94,7 +97,7 @@ func toWireOutcome(o *engine.Outcome) *wireOutcome {
 		o.ID, toWireProcess(&o.Victim), toWireVerdict(&o.Verdict), o.Gain,
 		o.WokenAt, o.VerdictAt, o.ChosenAt, o.SignalledAt, o.ReapedAt, o.ExitedAt,
 		o.SignalErrno, o.ReapErrno, o.SignalTook, o.ReapTook, o.Reaped,
-		o.AvailableBefore, o.AvailableAfter, o.TimedOut, o.Soft, o.Adopted,
+		o.AvailableBefore, o.AvailableAfter, o.TimedOut, o.Soft, o.Adopted, o.Members,
 	}
 }
 
@@ -120,7 +123,7 @@ func (w *wireOutput) output(o *engine.Output) error {
 }
 
 func (w *wireAction) action() (engine.Action, error) {
-	a := engine.Action{Watermarks: w.Watermarks, Soft: w.Soft, Index: w.Index, Until: w.Until}
+	a := engine.Action{Watermarks: w.Watermarks, Surveyed: w.Surveyed, Soft: w.Soft, Tree: w.Tree, Index: w.Index, Until: w.Until}
 	err := parseName(deeds, w.Do, &a.Do)
 	if w.Query != nil {
 		err = errors.Join(err, w.Query.query(&a.Query))
@@ -140,7 +143,7 @@ func (w *wireOutcome) outcome() (*engine.Outcome, error) {
 		WokenAt: w.WokenAt, VerdictAt: w.VerdictAt, ChosenAt: w.ChosenAt,
 		SignalledAt: w.SignalledAt, ReapedAt: w.ReapedAt, ExitedAt: w.ExitedAt,
 		SignalErrno: w.SignalErrno, ReapErrno: w.ReapErrno, SignalTook: w.SignalTook, ReapTook: w.ReapTook,
-		Reaped: w.Reaped, AvailableBefore: w.AvailableBefore, AvailableAfter: w.AvailableAfter, TimedOut: w.TimedOut, Soft: w.Soft, Adopted: w.Adopted,
+		Reaped: w.Reaped, AvailableBefore: w.AvailableBefore, AvailableAfter: w.AvailableAfter, TimedOut: w.TimedOut, Soft: w.Soft, Adopted: w.Adopted, Members: w.Members,
 	}
 	return o, errors.Join(err, w.Victim.process(&o.Victim))
 }
