@@ -54,9 +54,10 @@ const (
 	Blind            // memory could not be read
 	Held             // memory is held by files on tmpfs: no kill would give enough back
 	Ceiling          // too many kills of late: the next waits
+	Lowered          // nobody qualified: more important processes may die than the verdict asked for
 )
 
-var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind", "held", "ceiling"}
+var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind", "held", "ceiling", "lowered"}
 
 func (n Note) String() string { return noteText[n] }
 

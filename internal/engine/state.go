@@ -39,6 +39,11 @@ type State struct {
 	urgent     bool           // a kill was made in this window
 	marksAt    time.Duration  // when the watermarks were last asked for
 	marksKnown bool
+	marksAsked bool           // the sample under way brings new ones
+	before     pressure.State // the judge before the last judgement, until a recheck
+	rechecked  bool           // the first verdict was judged with new marks
+	nobodies   int            // looks in a row that acted and found nobody
+	lowered    int            // nobodies when the bar was last said to be lowered
 	verdict    pressure.Verdict
 	verdictAt  time.Duration
 	available  uint64 // at the last sample, bytes
@@ -78,6 +83,7 @@ func (st *State) look(p *Policy, now time.Duration) {
 	if stale {
 		st.marksKnown, st.marksAt = true, now
 	}
+	st.marksAsked = stale
 	st.phase = sampling
 	st.do(Action{Do: Sample, Watermarks: stale})
 }

@@ -81,22 +81,22 @@ func (st *State) sampled(p *Policy, in *Input) {
 			st.windowEnd = in.At + p.Window
 		}
 	}
-	st.verdict = pressure.Judge(&p.Pressure, &st.judge, &pressure.Input{
-		Sample: in.Sample, Event: st.event, Reclaim: in.Reclaim,
-	})
-	st.event, st.verdictAt = pressure.LevelNone, in.At
-	st.out.Verdict = &st.verdict
+	st.judgement(p, in)
 	if st.asked {
 		st.asked = false
 		st.lookAtDying(p, in)
 		return
 	}
 	if st.verdict.Act {
+		if st.recheck(p, in) {
+			return
+		}
+		st.lower()
 		st.phase = listing
 		st.ask(in.Sample)
 		return
 	}
-	st.relooked = false
+	st.relooked, st.nobodies, st.lowered = false, 0, 0
 	st.survey(p)
 	st.pause(p, in)
 }
@@ -142,6 +142,7 @@ func (st *State) listed(p *Policy, in *Input) {
 	st.out.Ranking = &st.ranking
 	index, ok := st.ranking.Winner()
 	if !ok {
+		st.nobodies = min(st.nobodies+1, len(bars))
 		st.hold(Nobody, in.At+p.PollSlow)
 		return
 	}
@@ -154,6 +155,7 @@ func (st *State) listed(p *Policy, in *Input) {
 		return
 	}
 	st.kills++
+	st.rechecked, st.nobodies, st.lowered = true, 0, 0
 	st.pace.note(in.At)
 	st.flight = Outcome{
 		ID: st.kills, Victim: in.Candidates[index], Verdict: st.verdict, Gain: st.ranking.Places[0].Gain,
@@ -271,13 +273,14 @@ func (st *State) quiet(p *Policy, s *pressure.Sample) time.Duration {
 }
 
 // distance is the least time in which memory and swap can be filled down to the
-// floor, between PollUrgent and PollSlow.
+// floor, between PollUrgent and PollSlow: at the rate that is expected, or at
+// twice the measured one, for what falls faster than expected may yet speed up.
 func (st *State) distance(p *Policy, s *pressure.Sample) time.Duration {
 	if p.FillRate == 0 {
 		return p.PollSlow
 	}
 	f := &st.verdict.Facts
 	left := f.Available - min(f.Available, p.Pressure.Floor(s)) + f.SwapFree
-	pause := time.Duration(left/(p.FillRate/1000+1)) * time.Millisecond
+	pause := time.Duration(left/(max(p.FillRate, 2*f.Fall)/1000+1)) * time.Millisecond
 	return max(p.PollUrgent, min(pause, p.PollSlow))
 }

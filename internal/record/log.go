@@ -192,6 +192,8 @@ func (l *Log) noted(t *told, e *Entry) {
 				t.policy.MaxKills, t.policy.KillWindow, t.reason))
 		}
 		t.ceiling = true
+	case engine.Lowered:
+		l.line(t, fmt.Sprintf("Lowered: nobody could die for it, so processes at oom_score_adj %d and above may now", e.Out.Verdict.MinAdj))
 	case engine.Blind:
 		if !t.blind {
 			l.line(t, "Blind: memory can not be read: "+sys.ErrnoName(sys.Errno(e.In.Errno)))

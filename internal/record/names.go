@@ -24,7 +24,7 @@ var (
 		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited, engine.Adopted)
 	deeds = names(engine.Sample, engine.List, engine.Survey, engine.Kill, engine.Escalate, engine.Abandon, engine.Wait, engine.Rest)
 	notes = names(engine.NoNote, engine.Nobody, engine.KillFailed, engine.KillDone,
-		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling)
+		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling, engine.Lowered)
 	levels = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
 )
 

@@ -82,3 +82,12 @@ const (
 func (m Mark) String() string {
 	return [...]string{"above high", "below high", "below low", "below min"}[m&3]
 }
+
+// RestsOnMarks tells whether r compared free memory with a watermark.
+func (r Reason) RestsOnMarks() bool {
+	switch r {
+	case PressureAfterKill, NotResponding, LowMemAndSwap, LowMemAndThrashing, LowMemAndSwapUtil, LowFilecacheAfterThrashing, LowMem:
+		return true
+	}
+	return false
+}
