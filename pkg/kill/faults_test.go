@@ -253,7 +253,7 @@ func TestTwinAlive(t *testing.T) {
 	if len(out.Twins) != 1 || out.MemoryBack || out.Condition.Holds&kill.Shared == 0 || out.Twins[0].Vfork || len(out.Killed) != 0 {
 		t.Fatalf("%v, twins %v, memory back %v, %v", out.Fate, out.Twins, out.MemoryBack, out.Condition.Holds)
 	}
-	if e := out.Reclaim.Errno; e != sys.EINVAL && e != sys.ESRCH {
+	if e := out.Reclaim.Errno; e != reclaimSays(sys.EINVAL) && e != reclaimSays(sys.ESRCH) {
 		t.Fatalf("reclaim: %v", e)
 	}
 	endTwin(t, out.Twins[0].PID)
@@ -371,11 +371,14 @@ func TestUninterruptible(t *testing.T) {
 	<-asked
 	o := kill.Expedited(patience)
 	o.StuckAfter = time.Millisecond
+	if !reclaims {
+		o.Timeout = 100 * time.Millisecond // nothing can bring the memory back
+	}
 	out := killed(t, p, o)
-	if out.Fate != kill.Stuck || !out.MemoryBack || out.Condition.Holds&kill.Uninterruptible == 0 {
+	if out.Fate != kill.Stuck || out.MemoryBack != reclaims || out.Condition.Holds&kill.Uninterruptible == 0 {
 		t.Errorf("%v, memory back %v, %+v", out.Fate, out.MemoryBack, out.Condition)
 	}
-	if !out.Reclaim.OK() || out.Reclaimed.Bytes < 60<<20 {
+	if reclaims && (!out.Reclaim.OK() || out.Reclaimed.Bytes < 60<<20) {
 		t.Errorf("reclaim %+v, %+v", out.Reclaim, out.Reclaimed)
 	}
 	hangUp()
@@ -511,7 +514,7 @@ func TestWithoutPidfdOpen(t *testing.T) {
 	}
 	p := victim(t, "hold 16")
 	out := killed(t, p, kill.Options{Expedite: true})
-	if out.Fate != kill.Gone || !out.Signal.OK() || out.Reclaim.Errno != sys.EBADF {
+	if out.Fate != kill.Gone || !out.Signal.OK() || out.Reclaim.Errno != reclaimSays(sys.EBADF) {
 		t.Fatalf("%+v", out)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -45,7 +44,7 @@ func TestKillTheWhole(t *testing.T) {
 	if !out.Signal.OK() || out.Before.Anonymous < 64<<20 || !out.Before.Attached || out.AtEnd.Attached {
 		t.Fatalf("%+v", out)
 	}
-	if e := out.Reclaim.Errno; e != 0 && e != sys.ESRCH {
+	if e := out.Reclaim.Errno; e != reclaimSays(0) && e != reclaimSays(sys.ESRCH) {
 		t.Fatalf("reclaim: %v, want done or nothing left", e)
 	}
 	if out.Boost.Threads == 0 && !errors.Is(out.Signal.Errno, sys.ESRCH) && out.Boost.Refused > 0 {
@@ -72,14 +71,15 @@ func TestEachStepAlone(t *testing.T) {
 		t.Fatalf("before: %+v", c)
 	}
 	r, _, err := v.Reap(kill.DefaultRetry)
-	if !errors.Is(err, kill.ErrNotDying) || !errors.Is(err, sys.EPERM) || !errors.Is(err, os.ErrPermission) || r.Attempts != 1 {
+	denied := errors.Is(err, kill.ErrNotDying) && errors.Is(err, sys.EPERM) && errors.Is(err, os.ErrPermission)
+	if denied != reclaims || r.Errno != reclaimSays(sys.EINVAL) || r.Attempts != 1 {
 		t.Fatalf("a reclaim from the living: %v after %d attempts", err, r.Attempts)
 	}
 	stop(t, p) // it can not free its memory before it is asked to
 	if s := v.Signal(sys.SIGKILL); !s.OK() {
 		t.Fatal(s.Errno)
 	}
-	if _, _, err = v.ReapOn(kill.Thread{Nice: 5, CPUs: []int{0}}, kill.DefaultRetry); err != nil && !errors.Is(err, kill.ErrGone) {
+	if _, _, err = v.ReapOn(kill.Thread{Nice: 5, CPUs: []int{0}}, kill.DefaultRetry); err != nil && reclaims && !errors.Is(err, kill.ErrGone) {
 		t.Fatal(err)
 	}
 	if _, err := v.Wait(t.Context()); err != nil {
@@ -88,7 +88,7 @@ func TestEachStepAlone(t *testing.T) {
 	if c := v.Look(); !c.Dead {
 		t.Fatalf("after: %+v", c)
 	}
-	if _, _, err := v.Reap(kill.DefaultRetry); !errors.Is(err, kill.ErrGone) {
+	if _, _, err := v.Reap(kill.DefaultRetry); reclaims && !errors.Is(err, kill.ErrGone) {
 		t.Fatalf("a reclaim after the end: %v", err)
 	}
 }
@@ -143,7 +143,7 @@ func TestOpenRefusesAStranger(t *testing.T) {
 }
 
 func TestInvalidArguments(t *testing.T) {
-	if r := kill.Reap(0, kill.DefaultRetry); r.Errno != sys.EBADF || r.Attempts != 1 {
+	if r := kill.Reap(0, kill.DefaultRetry); r.Errno != reclaimSays(sys.EBADF) || r.Attempts != 1 {
 		t.Fatalf("reclaim of no pidfd: %v after %d", r.Errno, r.Attempts)
 	}
 	p := victim(t, "hold 1")
@@ -152,7 +152,7 @@ func TestInvalidArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	if _, _, err := v.Reap(kill.DefaultRetry); !errors.Is(err, kill.ErrInvalid) || !errors.Is(err, sys.EINVAL) {
+	if _, _, err := v.Reap(kill.DefaultRetry); reclaims && (!errors.Is(err, kill.ErrInvalid) || !errors.Is(err, sys.EINVAL)) {
 		t.Fatalf("reclaim of no pidfd: %v", err)
 	}
 }
@@ -163,7 +163,7 @@ type notPidfd struct{ *exitwait.Process }
 func (notPidfd) Fd() int { return 0 }
 
 func ExampleKill() {
-	cmd := exec.Command("sleep", "1000")
+	cmd := sleeper()
 	if err := cmd.Start(); err != nil {
 		panic(err)
 	}
@@ -181,7 +181,7 @@ func ExampleKill() {
 }
 
 func ExampleSignal() {
-	cmd := exec.Command("sleep", "1000")
+	cmd := sleeper()
 	if err := cmd.Start(); err != nil {
 		panic(err)
 	}
@@ -192,6 +192,6 @@ func ExampleSignal() {
 	defer p.Close()
 	step := kill.Signal(p, p.StartTime(), sys.SIGKILL)
 	reclaim := kill.Reap(p.Fd(), kill.DefaultRetry)
-	fmt.Println(sys.ErrnoName(step.Errno), reclaim.Errno == 0 || reclaim.Errno == sys.ESRCH, cmd.Wait())
+	fmt.Println(sys.ErrnoName(step.Errno), reclaim.Took > 0, cmd.Wait())
 	// Output: ok true signal: killed
 }

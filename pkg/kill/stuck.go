@@ -97,7 +97,9 @@ func (v *Victim) eachThread(c *Condition) {
 		if st.state == 'D' && c.Where == "" {
 			var buf [64]byte
 			where, _ := readAt(v.dir.Int(), path+"wchan", buf[:])
-			c.Where = string(where)
+			if string(where) != "0" { // a kernel without symbols, or not permitted
+				c.Where = string(where)
+			}
 		}
 		return true
 	})

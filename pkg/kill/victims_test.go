@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/internal/sys/systest"
@@ -80,6 +81,11 @@ func play(part []string) {
 		}
 		fmt.Println("ready")
 		systest.Abort()
+	case "forever":
+		select {
+		case <-make(chan int):
+		case <-time.After(time.Hour):
+		}
 	case "spin":
 		fmt.Println("ready")
 		go func() {
@@ -229,4 +235,22 @@ func living(t testing.TB, p *exitwait.Process) {
 	if _, err := p.TryWait(); err != exitwait.ErrRunning {
 		t.Fatalf("process %d: %v, want it running", p.PID(), err)
 	}
+}
+
+// reclaims reports whether this kernel has process_mrelease.
+var reclaims = sys.Mrelease.Probe() == nil
+
+// reclaimSays is what a reclaim answers where a kernel that has one says e.
+func reclaimSays(e sys.Errno) sys.Errno {
+	if !reclaims {
+		return sys.ENOSYS
+	}
+	return e
+}
+
+// sleeper is a process that waits for its end; the guests have no sleep(1).
+func sleeper() *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), partEnv+"=forever")
+	return cmd
 }
