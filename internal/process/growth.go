@@ -10,8 +10,8 @@ import (
 // tick is the unit of start times, USER_HZ.
 const tick = time.Second / 100
 
-// youngFor is how long a process is young where no survey says when the
-// episode began.
+// youngFor is how long a process is young at least; in a longer episode, all
+// who started in it are.
 const youngFor = 30 * time.Second
 
 // baseline is how large everybody was when an episode began. A process that is
@@ -36,7 +36,9 @@ func (t *Table) Survey(ask Ask) error {
 	t.begin(ask)
 	defer t.keepSpare()
 	t.base = baseline{at: uint64(ask.Now / tick), sizes: t.base.sizes[:0]}
-	return t.list(t.weigh)
+	err := t.list(t.weigh)
+	slices.SortFunc(t.base.sizes, func(a, b size) int { return int(a.pid) - int(b.pid) }) // /proc lists them so, a tree may not
+	return err
 }
 
 // weigh notes one process; who can not be read is not noted.
@@ -100,11 +102,12 @@ func (t *Table) grew(p *victim.Process) {
 // youth gives the start time from which on a process is young, 0 when it can
 // not be told.
 func (t *Table) youth() uint64 {
-	switch {
-	case t.ask.Now == 0:
+	if t.ask.Now == 0 {
 		return 0
-	case t.ask.Surveyed:
-		return t.base.at
 	}
-	return max(1, uint64(max(0, t.ask.Now-youngFor)/tick))
+	young := max(1, uint64(max(0, t.ask.Now-youngFor)/tick))
+	if t.ask.Surveyed {
+		return min(young, t.base.at)
+	}
+	return young
 }
