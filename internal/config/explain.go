@@ -207,7 +207,11 @@ func swapFree(p *pressure.Policy) string {
 }
 
 func refaulted(p *pressure.Policy) string {
-	return fmt.Sprintf("%d%% of the file cache came back within %s", p.ThrashingLimit, FormatTime(p.ThrashingWindow))
+	how := "came back"
+	if p.ThrashingMapped {
+		how = "came back in page faults"
+	}
+	return fmt.Sprintf("%d%% of the file cache %s within %s", p.ThrashingLimit, how, FormatTime(p.ThrashingWindow))
 }
 
 func belowHigh(p *pressure.Policy) string {

@@ -31,6 +31,7 @@ func swapUtilMax(c *Config) *int                 { return &c.Machine.Pressure.Sw
 func thrashingLimit(c *Config) *int              { return &c.Machine.Pressure.ThrashingLimit }
 func thrashingLimitDecay(c *Config) *int         { return &c.Machine.Pressure.ThrashingLimitDecay }
 func thrashingLimitCritical(c *Config) *int      { return &c.Machine.Pressure.ThrashingLimitCritical }
+func thrashingMapped(c *Config) *bool            { return &c.Machine.Pressure.ThrashingMapped }
 func thrashingWindow(c *Config) *time.Duration   { return &c.Machine.Pressure.ThrashingWindow }
 func filecacheMin(c *Config) *uint64             { return &c.Machine.Pressure.FilecacheMin }
 func stallLimitCritical(c *Config) *int          { return &c.Machine.Pressure.StallLimitCritical }

@@ -49,6 +49,7 @@ var schema = []key{
 	number("pressure.thrashing_limit", percents, refaults, thrashingLimit),
 	number("pressure.thrashing_limit_decay", percents, whole, thrashingLimitDecay),
 	number("pressure.thrashing_limit_critical", percents, refaults, thrashingLimitCritical),
+	text("pressure.thrashing_mapped", switches, thrashingMapped),
 	number("pressure.thrashing_window", times, windows, thrashingWindow),
 	number("pressure.filecache_min", sizes, memory, filecacheMin),
 	number("pressure.stall_limit", percents, whole, stallLimitCritical),

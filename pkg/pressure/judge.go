@@ -38,7 +38,7 @@ type Facts struct {
 	CheckCache bool          // LowFilecacheAfterThrashing is armed
 	Plenty     bool          // more is available than MaxAvailable: nothing is done
 	Exhausted  bool          // available memory and free swap are both below their floors
-	StallShare uint32        // the part of the last seconds that all tasks stalled, hundredths of a percent
+	StallShare uint32        // the part of the last second or two that all tasks stalled, hundredths of a percent
 	Stalling   bool          // it is at least StallMin, or is not to be known
 	Fall       uint64        // how fast available memory and free swap fall, bytes a second
 	Ahead      time.Duration // until they cross the floor at that rate, 0 when they do not fall
@@ -64,6 +64,7 @@ type State struct {
 	windowStart time.Duration
 	baseRefault uint64
 	baseFileLRU uint64
+	baseMapped  uint64
 	carried     int
 
 	stalls stallMeter

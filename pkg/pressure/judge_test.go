@@ -19,6 +19,7 @@ func randomSample(r *rand.Rand, last *Sample) Sample {
 	s.Memory.SwapFree = min(some(150), s.Memory.SwapTotal)
 	s.Watermarks = Watermarks{Min: 10 << 20, Low: 20 << 20, High: 30 << 20}
 	s.Counters.Refault += uint64(r.Intn(2) * r.Intn(40000))
+	s.Counters.MajorFaults += uint64(r.Intn(2) * r.Intn(4000))
 	s.Counters.PgscanDirect += uint64(r.Intn(2))
 	s.Counters.PgscanKswapd += uint64(r.Intn(2))
 	s.Counters.FileLRU = 20000

@@ -40,6 +40,11 @@ type Policy struct {
 	// ThrashingWindow is the span over which refaults are counted.
 	ThrashingWindow time.Duration
 
+	// ThrashingMapped counts of the refaults only those that a task may have
+	// waited for in a page fault: a file that is read through the cache comes
+	// back as often, and nobody's program is any the slower for it.
+	ThrashingMapped bool
+
 	// FilecacheMin is the file LRU in bytes below which, after thrashing, a
 	// kill may follow; 0 switches the rule off.
 	FilecacheMin uint64
@@ -98,7 +103,7 @@ func Android() Policy {
 // every reason may reach adj 0, and a machine with memory to spare is let be.
 func Linux() Policy {
 	p := Android()
-	p.SwapMeasured = true
+	p.SwapMeasured, p.ThrashingMapped = true, true
 	p.ThrashingLimit, p.ThrashingLimitDecay = 20, 20
 	p.LowmemMinOOMScore = 1001
 	p.PerceptibleMinAdj = 0

@@ -3,27 +3,28 @@ package pressure
 import "time"
 
 // stallMeter measures which part of the time all tasks stalled, over windows of
-// the judge's own: PSI's averages are two seconds old at worst.
+// the judge's own: of a stall that is over PSI's averages tell for ten seconds
+// more, and somebody else's file would be the reason for a kill.
 type stallMeter struct {
 	start  time.Duration
 	base   uint64 // the total at start, microseconds
 	before uint32 // the share of the window before, hundredths of a percent
 }
 
-// share gives the most of the kernel's average over 10s, of the window under
-// way and of the one before, in hundredths of a percent. A window counts whole
-// from its first instant: a hiccup of 10ms is not all of a window of 10ms.
+// share gives the more of the window under way and the one before, in hundredths
+// of a percent. A window counts whole from its first instant: a hiccup of 10ms
+// is not all of a window of 10ms. One that nobody looked at for long says nothing.
 func (m *stallMeter) share(s *Sample, window time.Duration, seen bool) uint32 {
 	if s.Has&HasStall == 0 || window <= 0 {
 		return 0
 	}
-	if !seen {
-		m.start, m.base = s.At, s.Stall.FullTotal
-	}
 	passed := s.At - m.start
+	if !seen || passed > 2*window {
+		*m, passed = stallMeter{start: s.At, base: s.Stall.FullTotal}, 0
+	}
 	stalled := s.Stall.FullTotal - min(m.base, s.Stall.FullTotal)
 	now := uint32(min(stalled*10000/uint64(max(passed, window).Microseconds()), 10000))
-	most := max(s.Stall.FullAvg10, now, m.before)
+	most := max(now, m.before)
 	if passed >= window {
 		m.start, m.base, m.before = s.At, s.Stall.FullTotal, now
 	}

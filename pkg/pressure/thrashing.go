@@ -15,6 +15,7 @@ func (st *State) window(p *Policy, s *Sample) {
 	st.windowStart = s.At
 	st.baseRefault = s.Counters.Refault
 	st.baseFileLRU = s.Counters.FileLRU
+	st.baseMapped = mappedFaults(&s.Counters)
 }
 
 // thrashing gives the refaults of the window in percent of the file LRU at its
@@ -24,7 +25,7 @@ func (st *State) window(p *Policy, s *Sample) {
 // limit, so that a kill is tried again when a candidate appears. A new window has
 // the whole limit again.
 func (st *State) thrashing(p *Policy, s *Sample) (percent, limit int) {
-	percent = refaulted(s.Counters.Refault-min(st.baseRefault, s.Counters.Refault), st.baseFileLRU)
+	percent = refaulted(st.pagesBack(p, &s.Counters), st.baseFileLRU)
 	passed := s.At - st.windowStart
 	if passed <= p.ThrashingWindow || p.ThrashingWindow <= 0 {
 		return percent + st.carried, st.limit
@@ -37,6 +38,26 @@ func (st *State) thrashing(p *Policy, s *Sample) (percent, limit int) {
 	st.limit = p.ThrashingLimit
 	return st.carried, st.limit
 }
+
+// pagesBack are the refaults of the window that count.
+func (st *State) pagesBack(p *Policy, c *Counters) uint64 {
+	back := since(st.baseRefault, c.Refault)
+	if p.ThrashingMapped {
+		back = min(back, faultAround*since(st.baseMapped, mappedFaults(c)))
+	}
+	return back
+}
+
+// faultAround is how many pages of a file one fault reads, with the readahead
+// of 128KiB that is the kernel's default.
+const faultAround = 32
+
+// mappedFaults are the faults that waited for a page of a file: not those for
+// swapped pages, as far as the counters tell them apart.
+func mappedFaults(c *Counters) uint64 { return since(c.SwapIn, c.MajorFaults) }
+
+// since is what a counter grew by; one that fell back tells nothing.
+func since(then, now uint64) uint64 { return now - min(then, now) }
 
 func refaulted(pages, fileLRU uint64) int {
 	return int(min(pages*100/(fileLRU+1), math.MaxInt32))

@@ -21,7 +21,7 @@ import (
 //	explain                 asks for the last verdict's explanation
 //
 // What the judge says follows, indented, and is compared. K is a field of
-// Policy, Memory, Counters, Watermarks or Stall, or one of event, kswapd, direct
+// Policy, Memory, Counters, Watermarks, Stall or Zram, or one of event, kswapd, direct
 // (for how long a task has been in direct reclaim), events (whether reclaim
 // events are known) and has. Numbers take KiB, MiB, GiB and +N, which adds to
 // what was there.
@@ -110,7 +110,7 @@ func (s *scene) set(words []string) error {
 			has, err = strconv.ParseUint(value, 0, 32)
 			s.sample.Has = pressure.Has(has)
 		default:
-			err = transcript.Assign(word, &s.sample.Memory, &s.sample.Counters, &s.sample.Watermarks, &s.sample.Stall)
+			err = transcript.Assign(word, &s.sample.Memory, &s.sample.Counters, &s.sample.Watermarks, &s.sample.Stall, &s.sample.Zram)
 		}
 		if err != nil {
 			return err
