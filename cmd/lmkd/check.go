@@ -50,6 +50,9 @@ func (o *checkOptions) run(w io.Writer) error {
 		return exit(exitUsage, err)
 	}
 	r := newCheckReport(cfg, probe.Report("/", needs(cfg)))
+	if r.Rules, err = matchRules(cfg); err != nil {
+		return exit(exitFailed, err)
+	}
 	if o.explain {
 		r.Explain = cfg.Explain()
 	}
@@ -101,6 +104,7 @@ type checkReport struct {
 	Settings []config.Setting `json:"settings"`
 	Explain  []string         `json:"explain,omitempty"`
 	Findings []probe.Finding  `json:"findings"`
+	Rules    []ruleMatches    `json:"rules,omitempty"`
 }
 
 func newCheckReport(cfg *config.Config, findings []probe.Finding) *checkReport {
@@ -130,6 +134,7 @@ func (r *checkReport) text(w io.Writer) error {
 	for i := range r.Findings {
 		writeFinding(&b, &r.Findings[i])
 	}
+	writeRules(&b, r.Rules)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

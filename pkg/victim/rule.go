@@ -124,6 +124,13 @@ func (pol *Policy) Mark(p *Process, r Reader, ram uint64) {
 	}
 }
 
+// Matches tells whether the rule is about p, whatever stands before it. p and r
+// are as for Mark.
+func (r *Rule) Matches(p *Process, from Reader, ram uint64) bool {
+	home := ParseCgroup(p.Cgroup)
+	return r.Match.holds(p, &home, from) && !r.outgrown(p, ram)
+}
+
 // outgrown tells whether p has so much memory that the rule holds no more.
 func (r *Rule) outgrown(p *Process, ram uint64) bool {
 	return r.Below > 0 && p.RssAnon+p.RssShmem+p.Swap >= ram/100*uint64(r.Below)
