@@ -87,7 +87,7 @@ func BenchmarkTracedSignal(b *testing.B) {
 	}
 }
 
-// BenchmarkSet is the cost of one exit to a Set of a thousand.
+// BenchmarkSet is the cost of one exit to a Set of a hundred.
 func BenchmarkSet(b *testing.B) {
 	n := systest.New(b)
 	n.AutoReap()
@@ -96,7 +96,7 @@ func BenchmarkSet(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer set.Close()
-	const crowd = 1000
+	const crowd = 100
 	processes := make([]Process, crowd)
 	var out [256]*Process
 	var took time.Duration
