@@ -125,6 +125,9 @@ func (d *domain) output(in *engine.Input, out *engine.Output) {
 
 // ended takes the outcome of a kill; wall turns an instant into a time of day.
 func (d *domain) ended(note engine.Note, o *engine.Outcome, wall func(time.Duration) float64) {
+	if o.Adopted {
+		return // the run that began it counted it
+	}
 	r := d.reason(o.Verdict.Reason)
 	switch note {
 	case engine.KillFailed:

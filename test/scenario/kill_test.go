@@ -1,0 +1,78 @@
+//go:build vm
+
+package scenario
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lmkd/lmkd/test/vm/guest"
+)
+
+// The daemon is killed between the signal and the victim's end: the next one
+// finds the kill under way and waits for it before it chooses anew.
+func TestRestartInTheMiddle(t *testing.T) {
+	cfg := config(t, "kill:\n  timeout: 1m\n")
+	first := startDaemon(t, "--config", cfg)
+	victim := hog(t, "first", "slowdie", "-mb", "300", "-hold", "6s")
+	second := hog(t, "second", "leak", "-rate", "20")
+	if !guest.Until(patience, func() bool { return said(first.Process, "Kill 'first'") }) {
+		t.Fatalf("the first victim was not killed: %q", first.Lines())
+	}
+	first.shot = true
+	first.Kill()
+	next := start(t, "run", "--config", cfg)
+	if !guest.Until(patience, func() bool { return !victim.Alive() && !second.Alive() }) {
+		t.Fatalf("first %s, second %s", victim.Fate(), second.Fate())
+	}
+	guest.Until(patience, func() bool { return said(next, "Killed 'second'") })
+	lines := next.Lines()
+	gone, shot := index(lines, "'first'", "killed by an earlier run, is gone"), index(lines, "Kill 'second'")
+	if gone < 0 || shot < gone {
+		t.Errorf("the second daemon did not wait for the first one's victim: %q", lines)
+	}
+}
+
+// Where the configuration asks for it a victim is asked first: one that obeys
+// ends by SIGTERM, one that does not by SIGKILL.
+func TestSigtermFirst(t *testing.T) {
+	cfg := config(t, "kill:\n  term_timeout: 2s\n  timeout: 1m\n")
+	for _, tc := range []struct{ hog, fate string }{{"leak", "signal: terminated"}, {"sigterm", "signal: killed"}} {
+		t.Run(tc.hog, func(t *testing.T) {
+			d := startDaemon(t, "--config", cfg)
+			before := mark(t)
+			h := hog(t, tc.hog, tc.hog, "-rate", "10")
+			if !guest.Until(patience, func() bool { return !h.Alive() }) || h.Fate() != tc.fate {
+				t.Errorf("the hog ended with %s, want %s", h.Fate(), tc.fate)
+			}
+			if kills := mark(t).OOMKills - before.OOMKills; kills != 0 {
+				t.Errorf("the kernel's OOM killer killed %d", kills)
+			}
+			_ = d.Terminate()
+			_ = d.WaitExit(patience)
+			d.assertOneAtATime(t)
+		})
+	}
+}
+
+// Files on tmpfs hold the memory: at most the filler dies, and no innocent.
+func TestTmpfsFiller(t *testing.T) {
+	spared := innocents(t)
+	d := startDaemon(t)
+	before := mark(t)
+	h := hog(t, "filler", "tmpfs")
+	guest.Until(time.Minute, func() bool { return !h.Alive() })
+	for _, p := range spared {
+		if !p.Alive() {
+			t.Errorf("%s died: %s", p.Name, p.Fate())
+		}
+	}
+	if kills := mark(t).OOMKills - before.OOMKills; kills != 0 {
+		t.Errorf("the kernel's OOM killer killed %d", kills)
+	}
+	_ = d.Terminate()
+	_ = d.WaitExit(patience)
+	if kills := countKills(d.steps(t)); kills > 1 {
+		t.Errorf("%d kills, want at most 1", kills)
+	}
+}
