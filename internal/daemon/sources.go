@@ -16,6 +16,7 @@ type sources struct {
 	medium, critical *psi.Trigger
 	events           *memevent.Source
 	kswapdSince      time.Duration // at the last look
+	stuckAfter       time.Duration // a direct reclaim that lasts so long is a reason to kill, 0 for never
 }
 
 // woken notes in wake what the ready source says.
@@ -53,11 +54,20 @@ func (s *sources) reclaim() pressure.Reclaim {
 	}
 	st := s.events.State()
 	s.kswapdSince = st.KswapdSince
+	if s.stuck(&st) && s.events.Sweep() > 0 {
+		st = s.events.State()
+	}
 	return pressure.Reclaim{
 		Known:  true,
 		Kswapd: st.KswapdAwake > 0,
 		Direct: st.DirectReclaimers > 0, DirectSince: st.OldestDirect,
 	}
+}
+
+// stuck tells whether somebody is about to die because a task is in direct
+// reclaim for too long: it must then be a task that still exists.
+func (s *sources) stuck(st *memevent.State) bool {
+	return s.stuckAfter > 0 && st.OldestDirect > 0 && sys.Now()-st.OldestDirect > s.stuckAfter
 }
 
 // arm asks for the next reclaim event from notBefore on; true when kswapd woke

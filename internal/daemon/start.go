@@ -29,6 +29,7 @@ func (d *Daemon) openSources(l *loop) {
 		}
 	}
 	l.sources.events, _ = memevent.Open()
+	l.sources.stuckAfter = p.Pressure.DirectReclaimThreshold
 	p.Sampling = err != nil && l.sources.events == nil
 	switch {
 	case p.Sampling:
