@@ -4,6 +4,10 @@ package victim
 // the daemon itself is protected by what comes with this package.
 const hogShare = 50
 
+// smallShare is the same for what is small by nature: a shell of a twentieth of
+// RAM runs something of its own that eats.
+const smallShare = 5
+
 // root is who runs what only an administrator can start. A name alone is
 // nothing: every process can take any.
 var root = []uint32{0}
@@ -24,10 +28,11 @@ func BuiltIn() []Rule {
 		{Name: "a daemon that the machine hangs on", Effect: Never, Match: Match{Comm: daemons, Users: root}},
 		{Name: "a container runtime", Effect: Never, Match: Match{Comm: runtimes, Users: root}},
 		{Name: "a package manager", Effect: Last, Match: Match{Comm: installers, Users: root}},
-		{Name: "a display server or what a session stands on", Effect: Last, Match: Match{Comm: sessions}},
+		{Name: "a display server or a session's manager", Effect: Last, Match: Match{Comm: sessions}},
+		{Name: "what a session stands on", Effect: Last, Below: smallShare, Match: Match{Comm: helpers}},
 		{Name: "a container's monitor", Effect: Last, Match: Match{Comm: runtimes}},
-		{Name: "a shell that leads a session", Effect: Last, Match: Match{Comm: shells, Leader: true}},
-		{Name: "the leader of a login session", Effect: Last, Match: Match{Unit: Glob("session-*.scope"), Leader: true}},
+		{Name: "a shell that leads a session", Effect: Last, Below: smallShare, Match: Match{Comm: shells, Leader: true}},
+		{Name: "the leader of a login session", Effect: Last, Below: smallShare, Match: Match{Unit: Glob("session-*.scope"), Leader: true}},
 	}
 	for i := range rules {
 		if rules[i].Below == 0 && rules[i].Effect != Usual {
@@ -58,7 +63,10 @@ var (
 		"plasma_session", "startplasma-*", "sway", "Hyprland", "hyprland", "river", "wayfire", "labwc", "niri", "weston",
 		"cage", "cosmic-comp", "cosmic-session", "cinnamon", "cinnamon-sessi*", "muffin", "xfce4-session", "xfwm4",
 		"marco", "mate-session", "lxsession", "lxqt-session", "openbox", "i3", "bspwm", "awesome", "dwm",
-		"gdm*", "sddm*", "lightdm", "greetd", "lxdm", "xdm", "dbus-daemon", "dbus-broker", "dbus-broker-lau",
+		"gdm*", "sddm*", "lightdm", "greetd", "lxdm", "xdm",
+	}
+	helpers = Globs{
+		"dbus-daemon", "dbus-broker", "dbus-broker-lau",
 		"pipewire", "wireplumber", "sshd", "sshd-session", "mosh-server", "tmux: server", "screen", "SCREEN",
 	}
 	shells = OneOf{"sh", "bash", "zsh", "fish", "dash", "ash", "ksh", "mksh", "tcsh", "csh", "nu", "elvish", "xonsh", "-bash", "-sh"}

@@ -2,6 +2,7 @@ package victim_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,8 +15,12 @@ import (
 //
 //	# text             a comment
 //	policy K=V ...     bands (a list, or none), mingain, never (a list); forgets the machine
-//	query K=V ...      minadj, countfile, shun (a list of pid/start)
-//	NAME PID K=V ...   a process: adj, anon, file, shmem, swap, start and flags (a list);
+//	                   growth (its weight), brood, ram, and builtin for the rules that come along
+//	rule K=V ...       goes before those: comm, cgroup, unit, exe, cmdline, parent, users, and
+//	                   effect, adj, kill, below
+//	query K=V ...      minadj, countfile, swapsaved, bereaved, shun (a list of pid/start)
+//	NAME PID K=V ...   a process: adj, anon, file, shmem, swap, locked, growth, start, ppid, uid,
+//	                   cgroup, exe, cmdline (with _ for blanks) and flags (a list);
 //	                   NAME is a Go string if it begins with a quote
 //	rank               ranks the machine and explains it
 //	shortlist N        offers the machine as phase one sees it, N places
@@ -30,17 +35,33 @@ type machine struct {
 	policy victim.Policy
 	query  victim.Query
 	table  []victim.Process
+	texts  map[int32]files
+	ram    uint64
+	own    int // how many rules stand before the built-in
+}
+
+// files are what rules read of one process.
+type files map[victim.Text]string
+
+func (f files) Text(which victim.Text) []byte {
+	if s, ok := f[which]; ok {
+		return []byte(s)
+	}
+	return nil
 }
 
 func (m *machine) line(out *transcript.Out, words []string) error {
 	switch words[0] {
 	case "policy":
-		*m = machine{}
+		*m = machine{texts: map[int32]files{}}
 		return each(words[1:], m.setPolicy)
 	case "query":
 		m.query = victim.Query{}
 		return each(words[1:], m.setQuery)
+	case "rule":
+		return m.rule(words[1:])
 	case "rank":
+		m.mark()
 		var r victim.Ranking
 		m.policy.Rank(&m.query, m.table, &r)
 		for _, l := range r.Explain(&m.policy, m.table) {
@@ -81,10 +102,84 @@ func (m *machine) setPolicy(key, value string) (err error) {
 		m.policy.MinGain, err = transcript.ParseSize(value)
 	case "never":
 		m.policy.Never = list(value)
+	case "growth":
+		_, err = fmt.Sscan(value, &m.policy.GrowthWeight)
+	case "brood":
+		_, err = fmt.Sscan(value, &m.policy.Brood)
+	case "ram":
+		m.ram, err = transcript.ParseSize(value)
+	case "builtin":
+		m.policy.Rules = victim.BuiltIn()
 	default:
 		err = fmt.Errorf("no setting %q", key)
 	}
 	return err
+}
+
+// rule puts one behind those before it and before the built-in ones.
+func (m *machine) rule(words []string) error {
+	r := victim.Rule{Name: strings.Join(words, " ")}
+	err := each(words, func(key, value string) (err error) {
+		switch key {
+		case "comm":
+			r.Match.Comm = victim.Globs{victim.Glob(value)}
+		case "unit":
+			r.Match.Unit = victim.Glob(value)
+		case "cgroup":
+			r.Match.Cgroup = victim.Glob(value)
+		case "exe":
+			r.Match.Exe = victim.Glob(value)
+		case "cmdline":
+			r.Match.Cmdline = victim.Glob(value)
+		case "parent":
+			r.Match.Parent = victim.Literal(value)
+		case "user":
+			var uid uint32
+			_, err = fmt.Sscan(value, &uid)
+			r.Match.Users = append(r.Match.Users, uid)
+		case "effect":
+			for _, e := range victim.Effects() {
+				if e.String() == value {
+					r.Effect = e
+				}
+			}
+		case "adj":
+			_, err = fmt.Sscan(value, &r.Adjust)
+		case "below":
+			_, err = fmt.Sscan(value, &r.Below)
+		case "kill":
+			r.Death = victim.AsTree
+		default:
+			err = fmt.Errorf("a rule has no %q", key)
+		}
+		return err
+	})
+	m.policy.Rules = slices.Insert(m.policy.Rules, m.own, r)
+	m.own++
+	return err
+}
+
+// mark does what the reader of a process table does: rules, then broods.
+func (m *machine) mark() {
+	for i := range m.table {
+		p := &m.table[i]
+		p.Brood, p.Children = 0, 0
+		m.policy.Mark(p, m.texts[p.PID], m.ram)
+	}
+	b, ok := m.query.FindBrood(&m.policy, m.table, m.policy.Brood)
+	if !ok || m.policy.Brood == 0 {
+		return
+	}
+	for i := range m.table {
+		p := &m.table[i]
+		alone := *p
+		if p.PID != b.Parent || p.Effect == victim.Last {
+			continue
+		}
+		if p.Leads(b); m.policy.Excluded(&m.query, p) != victim.Eligible {
+			*p = alone
+		}
+	}
 }
 
 func (m *machine) setQuery(key, value string) (err error) {
@@ -93,6 +188,10 @@ func (m *machine) setQuery(key, value string) (err error) {
 		_, err = fmt.Sscan(value, &m.query.MinAdj)
 	case "countfile":
 		m.query.CountFile = true
+	case "swapsaved":
+		_, err = fmt.Sscan(value, &m.query.SwapSaved)
+	case "bereaved":
+		_, err = fmt.Sscan(value, &m.query.Bereaved)
 	case "shun":
 		for _, v := range list(value) {
 			var id victim.Identity
@@ -109,6 +208,7 @@ func (m *machine) setQuery(key, value string) (err error) {
 
 var flags = map[string]victim.Flag{
 	"kernel": victim.Kernel, "zombie": victim.Zombie, "own": victim.Own, "dying": victim.Dying, "vanished": victim.Vanished,
+	"leader": victim.LeadsSession, "young": victim.Young,
 }
 
 func (m *machine) process(words []string) error {
@@ -125,8 +225,25 @@ func (m *machine) process(words []string) error {
 	if _, err := fmt.Sscan(words[1], &p.PID); err != nil {
 		return err
 	}
+	text := files{}
+	m.texts[p.PID] = text
 	err := each(words[2:], func(key, value string) (err error) {
 		switch key {
+		case "uid":
+			_, err = fmt.Sscan(value, &p.UID)
+		case "ppid":
+			_, err = fmt.Sscan(value, &p.PPID)
+			text[victim.Parent] = m.nameOf(p.PPID)
+		case "cgroup":
+			p.Cgroup = []byte(value)
+		case "exe":
+			text[victim.Exe] = value
+		case "cmdline":
+			text[victim.Cmdline] = strings.ReplaceAll(value, "_", " ")
+		case "growth":
+			p.Growth, err = transcript.ParseSize(value)
+		case "locked":
+			p.Locked, err = transcript.ParseSize(value)
 		case "adj":
 			_, err = fmt.Sscan(value, &p.Adj)
 		case "start":
@@ -151,6 +268,15 @@ func (m *machine) process(words []string) error {
 	p.RSS = p.RssAnon + p.RssFile + p.RssShmem
 	m.table = append(m.table, p)
 	return err
+}
+
+func (m *machine) nameOf(pid int32) string {
+	for i := range m.table {
+		if m.table[i].PID == pid {
+			return m.table[i].Name()
+		}
+	}
+	return ""
 }
 
 // shortlist shows phase one: no start time, no parts, no flags of status.
