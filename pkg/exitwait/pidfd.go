@@ -34,25 +34,22 @@ func (p *Process) Reset(pid int) error {
 }
 
 // openPidfd opens pid and tells a process that is gone from a number that is a
-// thread's: kernels before 6.9 answer EINVAL to both. In the instant in which a
-// thread takes over its leader's pid in an exec the kernel may answer ESRCH for
-// a living process (seen on 6.18), so kill is asked, too.
+// thread's: kernels before 6.9 answer EINVAL to both.
 func openPidfd(pid int) (sys.FD, error) {
 	if pid <= 0 {
 		return sys.FD{}, sys.EINVAL
 	}
-	for range 3 {
-		fd, e := sys.PidfdOpen(pid)
-		switch {
-		case e == 0:
-			return fd, nil
-		case e != sys.ESRCH && e != sys.EINVAL && e != sys.ENOENT:
-			return sys.FD{}, e
-		case isThread(pid):
+	fd, e := sys.PidfdOpen(pid)
+	switch e {
+	case 0:
+		return fd, nil
+	case sys.ESRCH:
+		return sys.FD{}, ErrGone
+	case sys.EINVAL, sys.ENOENT:
+		if isThread(pid) {
 			return sys.FD{}, ErrThread
-		case sys.Exists(pid) == sys.ESRCH:
-			return sys.FD{}, ErrGone
 		}
+		return sys.FD{}, ErrGone
 	}
-	return sys.FD{}, ErrGone
+	return sys.FD{}, e
 }

@@ -68,7 +68,8 @@ func (p *Process) TryWait() (Exit, error) {
 // look gives what is known, asking the pidfd if there is one: twice, because in
 // the instant in which a thread takes over its leader's pid in an exec the kernel
 // may show the old leader's death (pidfd_poll reads task and exit state without
-// a lock).
+// a lock; seen on 6.18, three times in 3,000 such execs that were polled without
+// end).
 func (p *Process) look() (Exit, error) {
 	switch {
 	case !p.opened():

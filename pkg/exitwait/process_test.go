@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/sys/systest"
 )
 
 func TestResetDoesNotAllocate(t *testing.T) {
@@ -78,6 +79,39 @@ func TestWaitOfAChildLeavesItToTheParent(t *testing.T) {
 	if state, err := child.Wait(); err != nil || state.ExitCode() != 2 {
 		t.Errorf("the parent's own wait: %v, %v", state, err)
 	}
+}
+
+// TestExecNeverLooksLikeAnExit looks without end while threads take over their
+// leader's pid.
+func TestExecNeverLooksLikeAnExit(t *testing.T) {
+	n := systest.New(t)
+	pid, _ := n.Program()
+	p, err := Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if exit, err := p.TryWait(); err != ErrRunning {
+					t.Errorf("TryWait: %v, %v", exit, err)
+					return
+				}
+			}
+		}
+	}()
+	for range 100 {
+		n.Tell(pid, "exec")
+		n.Ready(pid)
+	}
+	close(stop)
+	<-stopped
 }
 
 func BenchmarkReset(b *testing.B) {

@@ -26,16 +26,11 @@ func identify(pid int) (identity, error) {
 	if isThread(pid) {
 		return identity{}, ErrThread
 	}
-	for range 3 {
-		s, err := readStat(pid)
-		if err != ErrGone {
-			return identity{pid, s.start, s.lone()}, err
-		}
-		if sys.Exists(pid) == sys.ESRCH {
-			return identity{}, ErrGone
-		}
+	s, err := readStat(pid)
+	if err == ErrGone && sys.Exists(pid) != sys.ESRCH {
+		return identity{}, errHidden
 	}
-	return identity{}, errHidden
+	return identity{pid, s.start, s.lone()}, err
 }
 
 // errHidden is met where /proc is mounted with hidepid.

@@ -83,7 +83,7 @@ func (h *hub) inspect() (again bool) {
 
 // lay waits for the hang-up of a body's pidfd; false when it is reaped already.
 func (h *hub) lay(pid int, b body) bool {
-	fd, e := openDead(pid)
+	fd, e := sys.PidfdOpen(pid)
 	if e == sys.ESRCH || e == sys.EINVAL || e == sys.ENOENT || e == 0 && succeeded(fd.Int(), &b.exit) {
 		_ = fd.Close()
 		return false
@@ -100,18 +100,6 @@ func (h *hub) lay(pid int, b body) bool {
 	b.fd = fd.Take()
 	h.morgue.bodies[pid] = b
 	return true
-}
-
-// openDead opens pid. ESRCH is believed when kill agrees: in the instant of an
-// exec by a thread the kernel may answer it for a living process.
-func openDead(pid int) (fd sys.FD, e sys.Errno) {
-	for range 3 {
-		fd, e = sys.PidfdOpen(pid)
-		if e == 0 || sys.Exists(pid) == sys.ESRCH {
-			break
-		}
-	}
-	return fd, e
 }
 
 // rose forgets a process whose leader had exited, and which another thread
