@@ -85,10 +85,12 @@ func freed(before, after Memory) Freed {
 
 // back reports whether the victim's memory is free again: all but a sixteenth
 // of what it held, for shared pages, page tables and the kernel's stacks stay
-// longer. With no measure the reclaim's own success has to do.
+// longer. What it had before it came to its cgroup is charged elsewhere, and
+// not waited for. With no measure the reclaim's own success has to do.
 func back(before, after Memory, reclaim *Reclaim) bool {
 	if f := freed(before, after); f.By == ByCharge {
-		return f.Bytes >= before.Anonymous-before.Anonymous/16
+		held := min(before.Anonymous, before.Charge)
+		return f.Bytes >= held-held/16
 	}
 	return reclaim.OK()
 }
