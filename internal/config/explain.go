@@ -175,7 +175,11 @@ func whenLowAvailable(p *pressure.Policy) string {
 	if p.SwapFreeLowPercentage == 0 {
 		return fmt.Sprintf("less than %s of memory is available and there is no swap", floor)
 	}
-	return fmt.Sprintf("less than %s of memory is available and there is no swap, or less than %s is free", floor, swapFree(p))
+	s := fmt.Sprintf("less than %s of memory is available and there is no swap, or less than %s is free", floor, swapFree(p))
+	if p.StallMax < 100 {
+		s += fmt.Sprintf(", or all tasks stall at least %d%% of the time", p.StallMax)
+	}
+	return s
 }
 
 // floorOf is the available memory that low_available and exhaustion_ahead know.

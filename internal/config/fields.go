@@ -23,6 +23,7 @@ func maxAvailable(c *Config) *int                { return &c.Machine.Pressure.Ma
 func lowAvailable(c *Config) *int                { return &c.Machine.Pressure.LowAvailable }
 func lowAvailableBytes(c *Config) *uint64        { return &c.Machine.Pressure.LowAvailableBytes }
 func exhaustionHorizon(c *Config) *time.Duration { return &c.Machine.Pressure.ExhaustionHorizon }
+func stallMax(c *Config) *int                    { return &c.Machine.Pressure.StallMax }
 func stallMin(c *Config) *int                    { return &c.Machine.Pressure.StallMin }
 func swapMeasured(c *Config) *bool               { return &c.Machine.Pressure.SwapMeasured }
 func relaxedAvailableMemory(c *Config) *bool     { return &c.Machine.Pressure.RelaxedAvailableMemory }

@@ -42,6 +42,7 @@ var schema = []key{
 	number("pressure.low_available", percents, whole, lowAvailable),
 	number("pressure.low_available_max", sizes, memory, lowAvailableBytes),
 	number("pressure.exhaustion_horizon", times, limits[time.Duration]{low: time.Millisecond, high: 10 * time.Second, zero: true}, exhaustionHorizon),
+	number("pressure.stall_max", percents, whole, stallMax),
 	number("pressure.stall_min", percents, whole, stallMin),
 	number("pressure.swap_free_low", percents, whole, swapFreeLowPercentage),
 	number("pressure.swap_util_max", percents, whole, swapUtilMax),

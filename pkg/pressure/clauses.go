@@ -98,8 +98,16 @@ func afterKillClauses(p *Policy, v *Verdict) []clause {
 func exhaustedClauses(p *Policy, v *Verdict) []clause {
 	f := &v.Facts
 	swap := swapLow(p, f)
-	if f.SwapTotal == 0 {
+	switch {
+	case f.SwapTotal == 0:
 		swap.ok = true
+	case !swap.ok && p.StallMax < 100:
+		stall := helpless(p, f)
+		verb := " of the time, less than "
+		if stall {
+			verb = " of the time, at least "
+		}
+		swap = clause{stall, swap.text + map[bool]string{true: ", but", false: ", and"}[stall] + " all tasks stalled " + hundredths(f.StallShare) + verb + percent(p.StallMax)}
 	}
 	return []clause{off(f.Floor == 0, "low_available"), below("available", f.Available, "the floor", f.Floor), swap}
 }

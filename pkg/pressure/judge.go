@@ -37,7 +37,7 @@ type Facts struct {
 	Stalled    bool          // FullAvg10 is beyond the limit
 	CheckCache bool          // LowFilecacheAfterThrashing is armed
 	Plenty     bool          // more is available than MaxAvailable: nothing is done
-	Exhausted  bool          // available memory and free swap are both below their floors
+	Exhausted  bool          // available memory is below its floor, and swap low or of no help
 	StallShare uint32        // the part of the last second or two that all tasks stalled, hundredths of a percent
 	Stalling   bool          // it is at least StallMin, or is not to be known
 	Fall       uint64        // how fast available memory and free swap fall, bytes a second
@@ -127,8 +127,8 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	f.Stalled = int(f.FullAvg10) > p.StallLimitCritical*100
 	f.Plenty = p.MaxAvailable > 0 && s.Has&HasAvailable != 0 &&
 		f.Available > share(s.Memory.Total, p.MaxAvailable)
-	f.Exhausted = exhausted(p, s, &f)
 	st.trends(p, s, &f)
+	f.Exhausted = exhausted(p, s, &f)
 	return f
 }
 
@@ -199,12 +199,13 @@ func mark(free uint64, s *Sample) Mark {
 }
 
 // exhausted is what our own reason watches: available memory is below the
-// floor AND free swap is low, or there is no swap.
+// floor AND free swap is low, or there is none, or tasks stall so much that what
+// is left of it helps nobody.
 func exhausted(p *Policy, s *Sample, f *Facts) bool {
 	if s.Has&HasAvailable == 0 {
 		return false
 	}
-	return f.Available < f.Floor && (s.Memory.SwapTotal == 0 || f.SwapLow)
+	return belowFloor(f) && (s.Memory.SwapTotal == 0 || f.SwapLow || helpless(p, f))
 }
 
 // Floor gives the available memory in bytes below which LowAvailable holds, 0

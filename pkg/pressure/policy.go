@@ -80,6 +80,10 @@ type Policy struct {
 	// memory and swap must cross that floor to act before they do, once
 	// available is below twice the floor; 0 switches the rule off.
 	ExhaustionHorizon time.Duration
+	// StallMax is the share of the time in percent that all tasks must stall for
+	// memory to count as exhausted whatever swap is free, once available memory
+	// is below the floor; 100 waits for swap to be low.
+	StallMax int
 	// StallMin is the share of the time in percent that all tasks must stall
 	// for low swap, or pages read anew, to be a reason; 0 never asks.
 	StallMin int
@@ -92,10 +96,10 @@ func Android() Policy {
 		SwapCompressionRatio: 1, SwapCompressionRatioDiv: 1,
 		ThrashingLimit: 100, ThrashingLimitDecay: 10, ThrashingLimitCritical: 300,
 		ThrashingWindow:    time.Second,
-		StallLimitCritical: 100,
-		LowmemMinOOMScore:  701,
-		PerceptibleMinAdj:  201,
-		OnlyReclaim:        true,
+		StallLimitCritical: 100, StallMax: 100,
+		LowmemMinOOMScore: 701,
+		PerceptibleMinAdj: 201,
+		OnlyReclaim:       true,
 	}
 }
 
@@ -111,6 +115,6 @@ func Linux() Policy {
 	p.MaxAvailable = 25
 	p.LowAvailable, p.LowAvailableBytes = 5, 512<<20
 	p.ExhaustionHorizon = 50 * time.Millisecond
-	p.StallMin = 5
+	p.StallMin, p.StallMax = 5, 50
 	return p
 }

@@ -31,6 +31,11 @@ func (m *stallMeter) share(s *Sample, window time.Duration, seen bool) uint32 {
 	return most
 }
 
+// helpless: tasks stall more than swapping can be worth.
+func helpless(p *Policy, f *Facts) bool {
+	return p.StallMax < 100 && int(f.StallShare) >= p.StallMax*100
+}
+
 // stalling is the second side of the gate: swap full of cold pages, free memory
 // below a mark and a cache that is read anew are how a busy machine looks. Only
 // tasks that wait for it make a shortage of it. Without PSI it is not asked.
