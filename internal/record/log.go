@@ -39,6 +39,8 @@ type told struct {
 	nobody  bool
 	held    bool
 	ceiling bool
+	soft    bool // the kill under way began with SIGTERM
+	asked   bool // and SIGTERM has been told
 }
 
 // NewLog makes a Log that hands its lines, without newlines, to say.
@@ -115,6 +117,7 @@ func (l *Log) listed(t *told, e *Entry) {
 		t.home = home.String()
 		t.victim.Cgroup, t.victim.Cmdline = nil, nil
 		t.reaped, t.nobody, t.held, t.ceiling = false, false, false, false
+		t.soft, t.asked = e.Out.Actions[len(e.Out.Actions)-1].Soft, false
 	}
 }
 
@@ -140,6 +143,13 @@ func (l *Log) signalled(t *told, e *Entry) {
 		return
 	}
 	verb := "Kill "
+	switch {
+	case t.asked:
+		l.line(t, "Kill "+named(p)+": it has not gone of SIGTERM")
+		return
+	case t.soft:
+		verb, t.asked = "Ask with SIGTERM ", true
+	}
 	if l.opt.DryRun {
 		verb = "Dry run, would kill "
 	}

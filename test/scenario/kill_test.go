@@ -40,6 +40,7 @@ func TestSigtermFirst(t *testing.T) {
 	for _, tc := range []struct{ hog, fate string }{{"leak", "signal: terminated"}, {"sigterm", "signal: killed"}} {
 		t.Run(tc.hog, func(t *testing.T) {
 			d := startDaemon(t, "--config", cfg)
+			hog(t, "ballast", "finite", "-mb", "250", "-adj", "-900")
 			before := mark(t)
 			h := hog(t, tc.hog, tc.hog, "-rate", "10")
 			if !guest.Until(patience, func() bool { return !h.Alive() }) || h.Fate() != tc.fate {

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Every scenario and every kernel promise in virtual machines, one after the
+# other; what only rests runs beside them. Fails when anything fails, and when a
+# guest did not run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+vm=$PWD/bin/vm
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# guest NAME TAGS RUN PACKAGES -- OPTIONS: runs tests in a guest, and shows what
+# they said when they fail.
+guest() {
+  local name=$1 tags=$2 run=$3 packages=$4 began=$SECONDS
+  shift 5
+  # A package each: every guest starts with all of its memory.
+  # shellcheck disable=SC2086
+  if go test -count=1 -p 1 -timeout 60m -tags "$tags" -run "$run" -v -exec "$vm $*" $packages >"$logs/$name" 2>&1 &&
+    grep -q '^--- PASS' "$logs/$name"; then
+    grep -E '^(ok|--- )|_test.go:[0-9]+: .*(stall|at rest|idle:|ratio)' "$logs/$name" | sed "s/^/$name: /"
+    echo "$name: passed in $((SECONDS - began)) s"
+  else
+    cat "$logs/$name"
+    echo "$name: FAILED after $((SECONDS - began)) s"
+    return 1
+  fi
+}
+
+scenario() {
+  local name=$1 run=$2
+  shift 2
+  guest "$name" vm "$run" ./test/scenario -- -build ./cmd/lmkd -oom allow -wall 900s "$@"
+}
+
+unit() {
+  guest "$1" vm,full "$2" ./test/scenario -- -full -kernel "$3" -install "$PWD/bin/lmkd:/usr/bin/lmkd" \
+    -install "$PWD/deploy/systemd/lmkd.service:/usr/lib/systemd/system/lmkd.service" -oom allow -wall 900s
+}
+
+failed=0
+rest() {
+  local bad=0
+  scenario rest '^TestIdle$' -kernel 6.12 || bad=1
+  unit unit-at-rest '^TestUnitAtRest$' 6.12 || bad=1
+  return $bad
+}
+rest &
+resting=$!
+
+for kernel in 6.12 6.1; do
+  scenario "hogs-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 20 || failed=1
+  scenario "hogs-zram-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 20 -zram 230 || failed=1
+done
+scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestTmpfsFiller|TestLacking)$' -kernel 6.12 || failed=1
+scenario no-psi '^TestLacking$' -kernel 6.1 -psi off || failed=1
+unit unit '^TestUnit$' 6.12 || failed=1
+wait $resting || failed=1
+exit $failed
