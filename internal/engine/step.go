@@ -116,9 +116,9 @@ func (st *State) blind(p *Policy, now time.Duration) {
 // measure takes from a sample what the engine itself remembers.
 func (st *State) measure(in *Input) {
 	m := &in.Sample.Memory
-	st.available, st.total, st.shmem = m.Available, m.Total, m.Shmem
+	st.available, st.total, st.shmem = m.Available+m.ReclaimableElsewhere, m.Total, m.Shmem
 	if st.unmeasured {
-		st.flight.AvailableAfter = m.Available
+		st.flight.AvailableAfter = st.available
 		st.unmeasured = false
 		st.out.Note, st.out.Outcome = KillDone, &st.flight
 	}

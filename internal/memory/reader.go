@@ -172,6 +172,9 @@ func (r *Reader) readStalls(s *pressure.Sample) error {
 	return nil
 }
 
+// readARC adds ZFS's cache. The module may be unloaded meanwhile, and come back;
+// a release that writes its figures otherwise is told of once, and must not
+// blind us to all else.
 func (r *Reader) readARC(s *pressure.Sample) error {
 	if !r.arc.isOpen() {
 		return nil
@@ -179,12 +182,16 @@ func (r *Reader) readARC(s *pressure.Sample) error {
 	l := r.arc.lines(r.buf)
 	var a arcStats
 	err := parseArcstats(&l, &a)
-	if gone := (*sys.OpError)(nil); errors.As(err, &gone) { // the module was unloaded
-		r.arc.close()
+	if err == nil {
+		s.Memory.ReclaimableElsewhere = a.reclaimable()
 		return nil
 	}
-	s.Memory.ReclaimableElsewhere = a.reclaimable()
-	return err
+	r.arc.close()
+	if gone := (*sys.OpError)(nil); !errors.As(err, &gone) {
+		r.miss(err)
+		r.arcPath = nil
+	}
+	return nil
 }
 
 // Watermarks reads zoneinfo anew into w and keeps the result for the samples to
@@ -210,5 +217,8 @@ func (r *Reader) Watermarks(now time.Duration, w *pressure.Watermarks) error {
 
 // openARC opens arcstats if ZFS is loaded by now.
 func (r *Reader) openARC() {
+	if r.arcPath == nil {
+		return
+	}
 	r.arc.fd, _ = sys.OpenAt(sys.CWD, r.arcPath, sys.ReadOnly)
 }

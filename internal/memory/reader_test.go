@@ -148,6 +148,30 @@ func TestZramFollowsSwapon(t *testing.T) {
 	}
 }
 
+// A ZFS that writes its figures otherwise: the sample is whole without them,
+// and it is said once.
+func TestZFSWritesOtherwise(t *testing.T) {
+	root := tree(t, "built-zram-zfs")
+	edit(t, root, "proc/spl/kstat/zfs/arcstats", func(old string) string {
+		return strings.Replace(old, "6442450944", "6.4G", 1)
+	})
+	r := open(t, root)
+	var s pressure.Sample
+	var w pressure.Watermarks
+	for range 3 {
+		if err := r.Watermarks(0, &w); err != nil {
+			t.Fatal(err)
+		}
+		read(t, r, &s)
+		if s.Memory.ReclaimableElsewhere != 0 || s.Memory.Available == 0 {
+			t.Fatalf("%+v", s.Memory)
+		}
+	}
+	if n := strings.Count(fmt.Sprint(r.Missing()), "6.4G"); n != 1 {
+		t.Errorf("said %d times: %v", n, r.Missing())
+	}
+}
+
 func TestZFSComesLater(t *testing.T) {
 	root := tree(t, "built-zram-zfs")
 	stats := filepath.Join(root, "proc/spl/kstat/zfs/arcstats")
