@@ -6,6 +6,7 @@ import (
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/kill"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
@@ -29,9 +30,11 @@ func (l *loop) do(a *engine.Action) bool {
 		return false
 	case engine.Wait:
 		l.deadline = a.Until
+		l.table.Refresh(l.question())
 		return false
 	case engine.Rest:
 		l.deadline = 0
+		l.table.Forget()
 		return l.rest(a.Until)
 	}
 	return true
@@ -67,7 +70,7 @@ func (l *loop) list(a *engine.Action) {
 func (l *loop) question() process.Ask {
 	m := &l.sample.Memory
 	return process.Ask{
-		Policy: &l.policy.Victim, Now: sys.SinceBoot(),
+		Policy: &l.policy.Victim, Now: sys.SinceBoot(), Available: m.Available,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	}
 }
@@ -134,6 +137,8 @@ func (l *loop) forget() {
 	l.dying = false
 	l.abandonTree()
 	l.inflight.end()
+	_ = l.boost.Undo() // a cgroup that is gone needs none
+	l.boost = kill.Boost{}
 	_ = l.epoll.Remove(l.victim.Fd())
 	_ = l.victim.Close()
 }

@@ -43,4 +43,28 @@ func BenchmarkCandidates(b *testing.B) {
 			b.Logf("%+v", stats)
 		})
 	}
+	b.Run("current", func(b *testing.B) { benchCurrent(b, t) })
+}
+
+// benchCurrent is a choice right after a survey, as in an episode.
+func benchCurrent(b *testing.B, t *Table) {
+	ask := Ask{Policy: &victim.Policy{Bands: []int16{900, 0}, MinGain: 2 << 20, GrowthWeight: 4, Brood: 8}, RAM: 24 << 30, Surveyed: true}
+	ask.Now = sys.SinceBoot()
+	if err := t.Survey(ask); err != nil {
+		b.Fatal(err)
+	}
+	seen, cold := 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		_, stats, err := t.Candidates(ask)
+		if err != nil {
+			b.Fatal(err)
+		}
+		seen += stats.Seen
+		if !stats.Remembered {
+			cold++
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seen), "ns/process")
+	b.ReportMetric(float64(cold), "cold")
 }

@@ -14,6 +14,8 @@ type Ask struct {
 	Query  victim.Query
 	// RAM is MemTotal, Swap is SwapTotal, SwapUsed is what of it is in use.
 	RAM, Swap, SwapUsed uint64
+	// Available is MemAvailable.
+	Available uint64
 	// Now is the time since boot, with suspend; 0 when it is not known, as in a
 	// captured tree: then nobody is young.
 	Now time.Duration
@@ -36,6 +38,8 @@ type Stats struct {
 	// Cut is true when the search ended at its limit, with processes left that
 	// could win by their upper bound: thousands alike, as a fork bomb makes.
 	Cut bool
+	// Remembered is true when the choice believed rows of an earlier scan.
+	Remembered bool
 }
 
 // Candidates gives the processes that can be the victim: every one that could
@@ -46,9 +50,29 @@ type Stats struct {
 func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 	t.begin(ask)
 	defer t.keepSpare()
+	if t.usable() {
+		t.recalled = true
+		if err := t.recall(); err != nil {
+			return nil, t.stats, err
+		}
+		best := t.search()
+		t.keepRows()
+		if t.explains(best) {
+			t.stats.Remembered = true
+			return t.found, t.stats, nil
+		}
+		t.begin(ask)
+	}
 	if err := t.scan(); err != nil {
 		return nil, t.stats, err
 	}
+	t.remember()
+	t.search()
+	return t.found, t.stats, nil
+}
+
+// search finds the candidates among the rows, and gives the place of the best.
+func (t *Table) search() int {
 	var after *victim.Process
 	best := -1
 	for {
@@ -62,7 +86,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 		case t.cutCanWin(best) && t.stats.Detailed >= mostDetailed: // take the best so far
 			t.stats.Cut = true
 			t.findBrood(list)
-			return t.found, t.stats, nil
+			return best
 		case t.cutCanWin(best): // the next page
 		case t.smallCanWin(best): // again, with everybody
 			t.complete()
@@ -70,7 +94,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 			best, after = -1, nil
 		default:
 			t.findBrood(list)
-			return t.found, t.stats, nil
+			return best
 		}
 	}
 }
@@ -90,16 +114,22 @@ func (t *Table) begin(ask Ask) {
 	if ask.Policy.MinGain > ask.SwapUsed {
 		t.floor = ask.Policy.MinGain - ask.SwapUsed
 	}
+	t.recalled = false
 	t.findOwn()
 }
 
 // page gives the best processes that rank behind after, likeliest first.
 func (t *Table) page(after *victim.Process) []victim.Process {
 	t.stats.Pages++
-	t.short.Reset(t.ask.Policy, t.ask.Query, after)
-	t.offer()
-	t.stats.Refused = t.short.Refused
-	return t.short.Sorted()
+	for {
+		t.short.Reset(t.ask.Policy, t.ask.Query, after)
+		t.offer()
+		t.stats.Refused = t.short.Refused
+		list := t.short.Sorted()
+		if !t.recalled || !t.freshen(list) {
+			return list
+		}
+	}
 }
 
 // finish reads the finalists of a page until none of the rest can win, and

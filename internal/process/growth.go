@@ -33,32 +33,28 @@ type size struct {
 // since. It reads one file of each, two with swap in use. More processes than
 // twice those of the start are not noted.
 func (t *Table) Survey(ask Ask) error {
+	ask.Query.MinAdj = -999
 	t.begin(ask)
 	defer t.keepSpare()
 	t.base = baseline{at: uint64(ask.Now / tick), sizes: t.base.sizes[:0]}
-	err := t.list(t.weigh)
-	slices.SortFunc(t.base.sizes, func(a, b size) int { return int(a.pid) - int(b.pid) }) // /proc lists them so, a tree may not
+	err := t.scan()
+	t.remember()
+	for i := range t.current.rows {
+		r := &t.current.rows[i]
+		if len(t.base.sizes) < cap(t.base.sizes) && r.flag == 0 {
+			t.base.sizes = append(t.base.sizes, size{t.held(r), r.pid})
+		}
+	}
 	return err
 }
 
-// weigh notes one process; who can not be read is not noted.
-func (t *Table) weigh(pid int32) {
-	if len(t.base.sizes) == cap(t.base.sizes) {
-		return
-	}
-	p := &t.one
-	*p = victim.Process{PID: pid}
-	t.setProcess(pid)
+// held is what a row has. Where sizes come from statm, its hint is all the swap
+// in use, which is too little to tell whose it is.
+func (t *Table) held(r *row) uint64 {
 	if t.byScore {
-		if t.readAdj(p) != isThere || p.Adj <= -1000 || t.readScore(p) != isThere {
-			return
-		}
-		t.base.sizes = append(t.base.sizes, size{p.RSS + p.SwapHint, pid})
-		return
+		return r.rss + r.hint
 	}
-	if m, out := t.readStatm(); out == isThere && m.size > 0 {
-		t.base.sizes = append(t.base.sizes, size{m.resident * t.pageSize, pid})
-	}
+	return r.rss
 }
 
 // before gives what pid had at the survey.

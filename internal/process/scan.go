@@ -35,6 +35,7 @@ type row struct {
 	effect            victim.Effect
 	death             victim.Death
 	small             bool // adj and hint were not read
+	fresh             bool // read in this choice, where others are remembered
 }
 
 // scan is phase one: every process becomes a row.

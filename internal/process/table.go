@@ -76,8 +76,11 @@ type Table struct {
 	// promotes is true when a rule can put a process first: all that are worth
 	// a kill are then marked in phase one.
 	promotes   bool
+	recalled   bool   // the rows are remembered ones
 	youngSince uint64 // clock ticks since boot, 0 when nobody is young
 	base       baseline
+	current    current
+	pids       []int32
 	texts      texts
 	marked     victim.Process
 	rows       []row
@@ -122,6 +125,8 @@ func (t *Table) makeRoom() error {
 	err := t.list(func(int32) { n++ })
 	t.rows = make([]row, 0, max(2*n, manyRows))
 	t.base.sizes = make([]size, 0, cap(t.rows))
+	t.current.rows = make([]row, 0, cap(t.rows))
+	t.pids = make([]int32, 0, cap(t.rows))
 	return err
 }
 

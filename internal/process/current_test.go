@@ -1,0 +1,89 @@
+package process
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lmkd/lmkd/internal/sys"
+)
+
+// surveyed is a table of many steady processes that has been surveyed.
+func surveyed(t *testing.T) (*Table, string, Ask, *int) {
+	t.Helper()
+	tasks := []task{{pid: 10, anon: 300, name: "hog"}}
+	for pid := 100; pid < 300; pid++ {
+		tasks = append(tasks, task{pid: pid, anon: 20})
+	}
+	root := build(t, tasks...)
+	table := open(t, root, Options{Finalists: 16})
+	reads := new(int)
+	table.read = func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno) {
+		*reads++
+		return readFile(dir, path, off, buf)
+	}
+	ask := linux()
+	ask.Policy.GrowthWeight, ask.Now, ask.Available, ask.Surveyed = 4, time.Hour, 100*mib, true
+	if err := table.Survey(ask); err != nil {
+		t.Fatal(err)
+	}
+	return table, root, ask, reads
+}
+
+// A choice from a current table reads few, and chooses as a cold one.
+func TestCurrentTable(t *testing.T) {
+	table, root, ask, reads := surveyed(t)
+	*reads = 0
+	grow(t, root, task{pid: 10, anon: 340, name: "hog"})
+	grow(t, root, task{pid: 301, anon: 30, name: "new"})
+	if err := os.RemoveAll(filepath.Join(root, "proc/100")); err != nil {
+		t.Fatal(err)
+	}
+	ask.Available = 40 * mib
+	found, stats := choose(t, table, ask)
+	if winner(found, ask) != 10 || !stats.Remembered || stats.Seen != 201 {
+		t.Errorf("winner %d, %+v", winner(found, ask), stats)
+	}
+	if *reads > 300 {
+		t.Errorf("%d files read, of 201 processes that were known", *reads)
+	}
+	ask.Now += currentFor + time.Second
+	if _, stats = choose(t, table, ask); stats.Remembered {
+		t.Error("rows that are too old were believed")
+	}
+}
+
+// Memory went, and nobody who was read has it: all are read.
+func TestCurrentTableMustExplain(t *testing.T) {
+	table, root, ask, _ := surveyed(t)
+	grow(t, root, task{pid: 250, anon: 900, name: "sudden"})
+	ask.Available = 0
+	ask.Policy.GrowthWeight = 0
+	table.current.available = 900 * mib
+	found, stats := choose(t, table, ask)
+	if winner(found, ask) != 250 || stats.Remembered {
+		t.Errorf("winner %d, %+v", winner(found, ask), stats)
+	}
+}
+
+// Slices come round, and find who has grown.
+func TestRefresh(t *testing.T) {
+	table, root, ask, _ := surveyed(t)
+	grow(t, root, task{pid: 250, anon: 900, name: "sudden"})
+	for range 8 {
+		ask.Now += 100 * time.Millisecond
+		table.Refresh(ask)
+	}
+	found, stats := choose(t, table, ask)
+	if winner(found, ask) != 250 || !stats.Remembered {
+		t.Errorf("winner %d, %+v", winner(found, ask), stats)
+	}
+	table.Forget()
+	if _, stats = choose(t, table, ask); stats.Remembered {
+		t.Error("rows were believed that are forgotten")
+	}
+	if n := testing.AllocsPerRun(20, func() { table.Refresh(ask) }); n != 0 {
+		t.Errorf("%v allocations a slice", n)
+	}
+}
