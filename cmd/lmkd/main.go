@@ -80,6 +80,6 @@ func newRootCommand() *cobra.Command {
 		RunE:          daemon.RunE,
 	}
 	root.Flags().AddFlagSet(daemon.Flags())
-	root.AddCommand(daemon, newCheckCommand(), newReplayCommand(), newVersionCommand(), newWaitCommand(), newWatchCommand())
+	root.AddCommand(daemon, newCheckCommand(), newReplayCommand(), newVersionCommand(), newWaitCommand(), newWatchCommand(), newKillCommand(), newReapCommand())
 	return root
 }

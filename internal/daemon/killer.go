@@ -23,12 +23,11 @@ func (sharp) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
 // has ended meanwhile needs no signal.
 func (sharp) signalFd(pidfd, sig int) { _ = sys.PidfdSignal(pidfd, sig) }
 
-// reap hands the memory to a worker. With all of them busy the victim frees it
-// by itself, as it would on a kernel without process_mrelease.
+// reap hands the memory to a worker, which also lifts what slows the death. With
+// the queue full the victim frees its memory by itself, as it would on a kernel
+// without process_mrelease.
 func (k sharp) reap(r *kill.Reapers, pidfd int, token uint64) {
-	if k.mrelease {
-		_ = r.Submit(pidfd, token)
-	}
+	_ = r.Hand(kill.Job{Pidfd: pidfd, Token: token, Boost: true, Spare: !k.mrelease})
 }
 
 // dry asks the kernel whether a signal would be permitted, and sends none: the

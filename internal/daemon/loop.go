@@ -52,8 +52,9 @@ type loop struct {
 	victim      exitwait.Process
 	tree        tree // those who die with it
 	descendants [treeSize]int32
-	dying       bool   // victim is open and watched
-	flight      uint64 // counts victims, the token of their reclaims
+	dying       bool       // victim is open and watched
+	flight      uint64     // counts victims, the token of their reclaims
+	boost       kill.Boost // what was lifted for the victim, undone when it is gone
 	sample      pressure.Sample
 	marks       pressure.Watermarks
 	candidates  []victim.Process // of the last List
@@ -126,7 +127,12 @@ func (l *loop) collect() {
 		if !ok {
 			return
 		}
-		if r.Token == l.flight {
+		if !l.dying || r.Token != l.flight {
+			_ = r.Boost.Undo()
+		} else {
+			l.boost = r.Boost
+		}
+		if r.Token == l.flight && r.Attempts > 0 {
 			l.handle(engine.Input{Kind: engine.Reaped, Errno: int32(r.Errno), Took: r.Took})
 		}
 	}

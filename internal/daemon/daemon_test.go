@@ -1,0 +1,275 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/record"
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/kill"
+	"github.com/lmkd/lmkd/pkg/pressure"
+	"github.com/lmkd/lmkd/pkg/victim"
+)
+
+// eager is a policy that finds any machine short of memory once an event comes.
+func eager() engine.Policy {
+	p := engine.Linux()
+	p.Pressure.MaxAvailable, p.Pressure.LowAvailable, p.Pressure.LowAvailableBytes = 0, 100, 0
+	p.Pressure.SwapFreeLowPercentage = 100
+	p.Victim.Rules = nil
+	p.MaxKills = 0
+	return p
+}
+
+// openLoop makes a loop on this machine that kills nobody.
+func openLoop(t testing.TB, p engine.Policy) (*loop, *record.Ring) {
+	t.Helper()
+	ring := record.NewRing(record.DefaultSize)
+	d, err := New(Options{
+		Root: "/", Policy: p, DryRun: true, Say: t.Logf,
+		Record: func(*engine.Policy) (Recorder, error) { return ring, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := d.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
+	l.rehearse()
+	return l, ring
+}
+
+// dryKill is a whole kill of a process of this machine, from the wake to the
+// signal (number 0) and past the victim's end.
+func dryKill(t testing.TB, l *loop) {
+	l.handle(engine.Input{Kind: engine.Woken, Source: engine.FromPSI, Event: pressure.LevelMedium})
+	if !l.dying {
+		t.Fatal("nobody was chosen")
+	}
+	l.forget()
+	l.handle(engine.Input{Kind: engine.Exited})
+	l.forget()
+	l.handle(engine.Input{Kind: engine.Exited})
+}
+
+func TestNothingIsAllocatedBetweenWakeAndSignal(t *testing.T) {
+	l, _ := openLoop(t, eager())
+	dryKill(t, l)
+	if n := testing.AllocsPerRun(20, func() { dryKill(t, l) }); n != 0 && !underRace {
+		t.Errorf("%v allocations in a kill", n)
+	}
+}
+
+func BenchmarkKill(b *testing.B) {
+	l, _ := openLoop(b, eager())
+	b.ReportAllocs()
+	for b.Loop() {
+		dryKill(b, l)
+	}
+}
+
+// The record is made before the signal: when the killer is asked, the choice
+// stands in the flight recorder already.
+func TestRecordComesBeforeTheSignal(t *testing.T) {
+	l, ring := openLoop(t, eager())
+	seen := &witness{}
+	l.record = tee{ring, seen}
+	l.killer = asked{func() { seen.order = append(seen.order, "signal") }}
+	dryKill(t, l)
+	chose := strings.Join(seen.order, " ")
+	if !strings.Contains(chose, "kill signal") {
+		t.Errorf("order of events: %s", chose)
+	}
+}
+
+type witness struct{ order []string }
+
+func (w *witness) Append(_ uint16, _ *engine.Input, out *engine.Output) {
+	for i := range out.Actions {
+		w.order = append(w.order, out.Actions[i].Do.String())
+	}
+}
+
+type tee struct {
+	*record.Ring
+	w *witness
+}
+
+func (t tee) Append(d uint16, in *engine.Input, out *engine.Output) {
+	t.Ring.Append(d, in, out)
+	t.w.Append(d, in, out)
+}
+
+type asked struct{ signalled func() }
+
+func (a asked) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
+	a.signalled()
+	return dry{}.signal(p, startTime, sig)
+}
+func (asked) signalFd(int, int)               {}
+func (asked) reap(*kill.Reapers, int, uint64) {}
+
+// A stopped loop does not make the watchdog of memory that is not short kill.
+func TestWatchdogLooksBeforeItKills(t *testing.T) {
+	child, said := sleeper(t), &lines{}
+	w := openTestWatchdog(t, said, shortMemory(t, 400<<10, child)) // kB available
+	w.stand()
+	if !said.has("memory is not short") || !alive(child) {
+		t.Errorf("said %q, child alive: %v", said.text, alive(child))
+	}
+}
+
+// A loop that hangs while memory is short is stood in for: the timer fires, and
+// the largest process that may die is dead.
+func TestWatchdogStandsIn(t *testing.T) {
+	child, said := sleeper(t), &lines{}
+	w := openTestWatchdog(t, said, shortMemory(t, 2<<10, child))
+	w.busy() // and never idle: the loop hangs
+	_ = child.Wait()
+	w.idle()
+	if !said.has(fmt.Sprintf("(%d)", child.Process.Pid)) || !said.has("reason: low_available") {
+		t.Errorf("said %q", said.text)
+	}
+}
+
+func openTestWatchdog(t *testing.T, said *lines, root string) *watchdog {
+	t.Helper()
+	p := engine.Linux()
+	d, err := New(Options{Root: root, Policy: p, Watchdog: 50 * time.Millisecond, Say: said.say})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := d.openWatchdog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.idle)
+	return w
+}
+
+type lines struct {
+	mu   sync.Mutex
+	text []string
+}
+
+func (l *lines) say(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, fmt.Sprintf(format, args...))
+}
+
+func (l *lines) has(part string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(strings.Join(l.text, "\n"), part)
+}
+
+func sleeper(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+func alive(cmd *exec.Cmd) bool {
+	fd, e := sys.PidfdOpen(cmd.Process.Pid)
+	defer fd.Close()
+	ready, _ := sys.PollIn(fd.Int())
+	return e == 0 && ready == 0
+}
+
+// shortMemory makes a root in which so many kB are available and the child holds
+// most of the rest; its stat is the real one, or no signal would reach it.
+func shortMemory(t *testing.T, available int, child *exec.Cmd) string {
+	t.Helper()
+	root, pid := t.TempDir(), fmt.Sprint(child.Process.Pid)
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"meminfo":              fmt.Sprintf("MemTotal: 1000000 kB\nMemFree: 2000 kB\nMemAvailable: %d kB\nActive(file): 1000 kB\nInactive(file): 1000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\nShmem: 0 kB\n", available),
+		"vmstat":               "nr_inactive_file 250\nnr_active_file 250\noom_kill 0\n",
+		pid + "/statm":         "200000 150000 100 1 0 100000 0\n",
+		pid + "/oom_score_adj": "0\n",
+		pid + "/stat":          string(stat),
+		pid + "/status":        "Name:\tsleep\nState:\tS (sleeping)\nTgid:\t" + pid + "\nPid:\t" + pid + "\nPPid:\t1\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nRssAnon:\t600000 kB\nRssFile:\t400 kB\nRssShmem:\t0 kB\nVmSwap:\t0 kB\nThreads:\t1\n",
+		pid + "/cgroup":        "0::/test.scope\n",
+		pid + "/cmdline":       "sleep\x001000\x00",
+	} {
+		path := filepath.Join(root, "proc", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// The kill under way survives the daemon, for the same boot only, and is gone
+// when the victim is.
+func TestInflight(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "inflight")
+	f := reopen(t, path, nil)
+	p := &victim.Process{PID: 4711, StartTime: 99}
+	p.SetName([]byte("hog"))
+	f.begin(p)
+	f.close()
+	f = reopen(t, path, p)
+	f.begin(p)
+	f.end()
+	f.close()
+	reopen(t, path, nil).close()
+
+	f = reopen(t, path, nil)
+	f.begin(p)
+	f.b[inflightBoot]++ // another boot
+	f.close()
+	reopen(t, path, nil).close()
+}
+
+func reopen(t *testing.T, path string, want *victim.Process) *inflight {
+	t.Helper()
+	f, got, err := openInflight(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case want == nil && got != nil:
+		t.Fatalf("found %d, want nothing", got.PID)
+	case want != nil && got == nil:
+		t.Fatalf("found nothing, want %d", want.PID)
+	case want != nil && (got.Identity() != want.Identity() || got.Name() != want.Name()):
+		t.Fatalf("found %d %q", got.PID, got.Name())
+	}
+	return f
+}
+
+func TestInflightSaysWhyNot(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var at *os.PathError
+	if _, _, err := openInflight(filepath.Join(file, "inflight")); !errors.As(err, &at) {
+		t.Errorf("a file in place of a directory: %v", err)
+	}
+}
