@@ -73,7 +73,7 @@ func (e *episode) sample(available uint64) *pressure.Sample {
 			Total: 512 * mib, Free: available * mib, Available: available * mib,
 			ActiveFile: mib, InactiveFile: mib, SwapTotal: 100 * mib, SwapFree: mib,
 		},
-		Counters:   pressure.Counters{Refault: 1000 * uint64(e.now.Milliseconds()+1), FileLRU: 512, OOMKill: uint64(e.now / time.Second)},
+		Counters:   pressure.Counters{Refault: 1000 * uint64(e.now.Milliseconds()+1), MajorFaults: 100 * uint64(e.now.Milliseconds()+1), FileLRU: 512, OOMKill: uint64(e.now / time.Second)},
 		Watermarks: pressure.Watermarks{Min: 4 * mib, Low: 5 * mib, High: 6 * mib},
 		Zram:       pressure.Zram{Original: 90 * mib, Compressed: 30 * mib, MemUsed: 31 * mib},
 		Stall:      stall, StallIO: stall, StallCPU: stall,
