@@ -14,6 +14,7 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainGate()...)
 	out = append(out, c.explainReasons()...)
 	out = append(out, c.explainStalls()...)
+	out = append(out, c.explainBar()...)
 	out = append(out, c.explainVictims(), c.explainNever())
 	return append(append(out, c.explainRules()...), c.explainKill())
 }
@@ -28,7 +29,7 @@ func (c *Config) explainLooks() string {
 	m := &c.Machine
 	s := fmt.Sprintf("Then I look at memory every %s for %s, every %s while swap is low or after a kill", FormatTime(m.Poll), FormatTime(m.Window), FormatTime(m.PollUrgent))
 	if m.FillRate > 0 {
-		s += fmt.Sprintf(", and on, at least every %s, while the kernel reclaims; sooner the nearer memory is to exhaustion, as if it were filled by %s", FormatTime(m.PollSlow), formatRate(m.FillRate))
+		s += fmt.Sprintf(", and on, at least every %s, while the kernel reclaims; sooner the nearer memory is to exhaustion, as if it were filled by %s, or twice as fast as it falls", FormatTime(m.PollSlow), formatRate(m.FillRate))
 	}
 	return s + "."
 }
@@ -244,6 +245,15 @@ func reachUnlessExhausted(p *pressure.Policy) string {
 	}
 	return fmt.Sprintf("%s, those at 0 and above once free memory is below the min watermark or %d%% of the file cache came back,",
 		reach(p.PerceptibleMinAdj), p.ThrashingLimitCritical)
+}
+
+// explainBar says what happens when a reason reaches nobody.
+func (c *Config) explainBar() []string {
+	p := &c.Machine.Pressure
+	if p.PerceptibleMinAdj == 0 && p.PressureAfterKillMinScore == 0 {
+		return nil
+	}
+	return []string{"When a reason other than low_mem reaches nobody, at the next look it reaches those at 701 and above, then at 201, then at 0."}
 }
 
 func (c *Config) explainStalls() []string {
