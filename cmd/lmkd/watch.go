@@ -74,10 +74,10 @@ func runWatch(cmd *cobra.Command, o *watchOptions) error {
 		return exit(code, err)
 	}
 	defer w.Close()
-	ctx, stop := watchContext(cmd.Context(), o.length)
-	defer stop()
 	v := newView(cmd.OutOrStdout(), o, kinds)
 	v.tasks.scan() // after the first event can come, so that none is of a stranger
+	ctx, stop := watchContext(cmd.Context(), o.length)
+	defer stop()
 	if err := v.follow(ctx, w); err != nil {
 		return exit(exitFailed, err)
 	}

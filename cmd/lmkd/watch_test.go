@@ -181,7 +181,13 @@ func TestTaskTableForgets(t *testing.T) {
 			t.Errorf("%v: remembers %v", c.kinds, tt.known)
 		}
 	}
-	tt := newTaskTable(t.TempDir(), taskwatch.Exec)
+	tt := newTaskTable(t.TempDir(), taskwatch.Exit)
+	tt.apply(&taskwatch.Event{Kind: taskwatch.Comm, PID: 7, TGID: 7, Name: [16]byte{'c', 'c'}})
+	got := tt.apply(&taskwatch.Event{Kind: taskwatch.Exec, PID: 7, TGID: 7})
+	if got.comm != "" || got.command() != "?" {
+		t.Errorf("after an exec that was read too late: %+v", got)
+	}
+	tt = newTaskTable(t.TempDir(), taskwatch.Exec)
 	tt.apply(&taskwatch.Event{Kind: taskwatch.Exec, PID: 7, TGID: 7})
 	if len(tt.known) != 0 {
 		t.Errorf("without ends: remembers %v", tt.known)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"sort"
@@ -129,7 +130,7 @@ func (s *summary) text(took time.Duration) string {
 	b.WriteString("  COMMAND\n")
 	names := s.names()
 	for _, name := range names[:min(len(names), most)] {
-		row(s.byComm[name], printable(name))
+		row(s.byComm[name], cmp.Or(printable(name), "?"))
 	}
 	if len(names) > most {
 		fmt.Fprintf(&b, "%s  and %d commands more\n", strings.Repeat(" ", 9*len(seen)), len(names)-most)

@@ -101,9 +101,11 @@ func (tt *taskTable) find(ev *taskwatch.Event) *task {
 	case t == nil:
 		t = tt.read(ev.TGID)
 	case ev.Kind == taskwatch.Exec:
-		if now, ok := readTraits(tt.root, ev.TGID); ok {
-			t.traits = now
+		now, ok := readTraits(tt.root, ev.TGID)
+		if !ok { // gone already: what it became is not known
+			now = traits{uid: t.uid}
 		}
+		t.traits = now
 	}
 	if tt.lastKind != 0 {
 		tt.known[ev.TGID] = t
