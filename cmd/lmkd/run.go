@@ -52,9 +52,12 @@ func (o *runOptions) run() error {
 		return exit(codeOf(err), err)
 	}
 	pub.probed(probe.Report("/", needs(cfg)))
+	// Half of what systemd allows (WatchdogSec=), as sd_watchdog_enabled(3) advises.
+	allowed, _ := sdnotify.SdWatchdogEnabled(false)
 	d, err := daemon.New(daemon.Options{
 		Root: "/", Policy: cfg.Machine, Realtime: cfg.Realtime, DryRun: o.dryRun,
 		Watchdog: cfg.Watchdog, State: statePath(),
+		Feed: func() { _, _ = sdnotify.SdNotify(false, sdnotify.SdNotifyWatchdog) }, FeedEvery: allowed / 2,
 		Record: pub.begin, Say: say.Printf, Ready: pub.ready,
 	})
 	if err != nil {

@@ -24,6 +24,11 @@ type Options struct {
 	DryRun   bool
 	Watchdog time.Duration // how long the loop may hang, 0 for ever
 
+	// Feed tells the service manager that the loop is alive, every FeedEvery; 0
+	// for never, and then nothing wakes the loop at rest.
+	Feed      func()
+	FeedEvery time.Duration
+
 	// State is the file on /run that names the kill under way; empty for none.
 	State string
 
@@ -106,7 +111,10 @@ func (d *Daemon) Run() error {
 // open makes the loop with everything that it will ever hold.
 func (d *Daemon) open() (*loop, error) {
 	p := d.opt.Policy
-	l := &loop{stop: d.stop, policy: &p, state: engine.NewState(finalists)}
+	l := &loop{
+		stop: d.stop, policy: &p, state: engine.NewState(finalists),
+		feed: d.opt.Feed, feedEvery: d.opt.FeedEvery,
+	}
 	var err error
 	if l.epoll, err = sys.NewEpoll(len(l.events)); err != nil {
 		return nil, err

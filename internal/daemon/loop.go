@@ -49,6 +49,10 @@ type loop struct {
 	state    *engine.State
 	deadline time.Duration // CLOCK_MONOTONIC, 0 for none
 
+	feed      func()
+	feedEvery time.Duration // 0 for never
+	fedAt     time.Duration
+
 	victim      exitwait.Process
 	tree        tree // those who die with it
 	descendants [treeSize]int32
@@ -72,18 +76,32 @@ func (l *loop) run(adopted *victim.Process) error {
 		l.watchdog.busy()
 		stop := l.dispatch(l.events[:n])
 		l.watchdog.idle()
+		l.feedManager()
 		if stop {
 			return nil
 		}
 	}
 }
 
+// feedManager tells the service manager, where it asks for it, that this very
+// loop is alive.
+func (l *loop) feedManager() {
+	if now := sys.Now(); l.feedEvery > 0 && now-l.fedAt >= l.feedEvery {
+		l.fedAt = now
+		l.feed()
+	}
+}
+
 // timeout gives the epoll's timeout in milliseconds: -1 at rest.
 func (l *loop) timeout() int {
-	if l.deadline == 0 {
+	until := l.deadline
+	if l.feedEvery > 0 && (until == 0 || l.fedAt+l.feedEvery < until) {
+		until = l.fedAt + l.feedEvery
+	}
+	if until == 0 {
 		return -1
 	}
-	left := l.deadline - sys.Now()
+	left := until - sys.Now()
 	return int(max(0, (left+time.Millisecond-1)/time.Millisecond))
 }
 

@@ -60,6 +60,7 @@ func TestUnit(t *testing.T) {
 			t.Error("lmkd was not started again")
 		}
 	})
+	t.Run("watched by systemd", unitIsWatched)
 	t.Run("bad config", func(t *testing.T) {
 		if err := os.WriteFile("/tmp/bad.yaml", []byte("profil: linux\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -69,6 +70,36 @@ func TestUnit(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, out)
 		}
 	})
+}
+
+// With WatchdogSec= the loop itself feeds systemd, and one that was stopped is
+// replaced.
+func unitIsWatched(t *testing.T) {
+	dir := "/run/systemd/system/lmkd.service.d"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/watchdog.conf", []byte("[Service]\nWatchdogSec=8s\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	systemctl(t, "daemon-reload")
+	systemctl(t, "restart", "lmkd")
+	pid := mainPID(t, "lmkd")
+	guest.Until(30*time.Second, func() bool { return false })
+	if now := mainPID(t, "lmkd"); now != pid {
+		t.Errorf("a loop at rest was not believed to be alive: %d became %d", pid, now)
+	}
+	if out, err := exec.Command("kill", "-STOP", strconv.Itoa(pid)).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	replaced := guest.Until(patience, func() bool {
+		out, _ := exec.Command("systemctl", "show", "--value", "--property=MainPID", "lmkd").Output()
+		now := strings.TrimSpace(string(out))
+		return now != "0" && now != strconv.Itoa(pid)
+	})
+	if !replaced {
+		t.Error("a stopped daemon was not replaced")
+	}
 }
 
 func unitKillsTheHog(t *testing.T) {
