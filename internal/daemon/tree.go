@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
@@ -70,13 +71,10 @@ func (l *loop) gather(root int32) (more bool) {
 // their pids may be others' by now.
 func (l *loop) confirm(root int32, from int) {
 	t := &l.tree
-	again := l.table.Descendants(root, l.descendants[:0])
 	kept := from
 	for i := from; i < t.n; i++ {
-		still := false
-		for _, pid := range again {
-			still = still || pid == t.pids[i]
-		}
+		parent := l.table.Parent(t.pids[i])
+		still := parent == root || t.has(parent)
 		if !still {
 			_ = t.fds[i].Close()
 			continue
@@ -107,8 +105,9 @@ func (l *loop) gone() bool {
 		}
 		l.drop(i)
 	}
-	ready, e := sys.PollIn(l.victim.Fd())
-	return t.n == 0 && (e != 0 || ready != 0)
+	// Asked again, for a pidfd can look ready for a moment of an exec.
+	_, err := l.victim.TryWait()
+	return t.n == 0 && err != exitwait.ErrRunning
 }
 
 // drop forgets one member.

@@ -66,7 +66,9 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 	if err := t.scan(); err != nil {
 		return nil, t.stats, err
 	}
-	t.remember()
+	if ask.Surveyed {
+		t.remember()
+	}
 	t.search()
 	return t.found, t.stats, nil
 }

@@ -37,3 +37,14 @@ func contains(pids []int32, pid int32) bool {
 	}
 	return false
 }
+
+// Parent gives the pid of the parent of a process that lives, 0 of one that
+// does not.
+func (t *Table) Parent(pid int32) int32 {
+	t.setProcess(pid)
+	s, e, err := t.readStat()
+	if e != 0 || err != nil || s.dead() {
+		return 0
+	}
+	return s.ppid
+}

@@ -142,6 +142,9 @@ func TestDescendants(t *testing.T) {
 	if len(got) != 2 || !contains(got, 20) || !contains(got, 10) {
 		t.Errorf("%v", got)
 	}
+	if table.Parent(20) != 30 || table.Parent(13) != 0 || table.Parent(99) != 0 {
+		t.Error("parents")
+	}
 	if got := table.Descendants(30, make([]int32, 0, 1)); len(got) != 1 {
 		t.Errorf("with room for one: %v", got)
 	}
