@@ -178,7 +178,7 @@ func whenLowAvailable(p *pressure.Policy) string {
 	}
 	s := fmt.Sprintf("less than %s of memory is available and there is no swap, or less than %s is free", floor, swapFree(p))
 	if p.StallMax < 100 {
-		s += fmt.Sprintf(", or all tasks stall at least %d%% of the time", p.StallMax)
+		s += fmt.Sprintf(", or all tasks stall at least %d%% of the time for longer than %s", p.StallMax, FormatTime(p.ThrashingWindow))
 	}
 	return s
 }

@@ -26,6 +26,9 @@ func TestVMZram(t *testing.T) {
 	r := open(t, "/")
 	var s pressure.Sample
 	read(t, r, &s)
+	if used := s.Memory.SwapTotal - s.Memory.SwapFree; s.Zram.Size != s.Memory.SwapTotal || s.Zram.Used < 30<<20 || s.Zram.Used > used+(1<<20) {
+		t.Errorf("swap is on zram alone, %d of %d used: %+v", used, s.Memory.SwapTotal, s.Zram)
+	}
 	if s.Has&pressure.HasZram == 0 || s.Zram.Original < 30<<20 || s.Zram.Compressed > s.Zram.Original || s.Zram.MemUsed == 0 {
 		t.Fatalf("32 MiB were paged out: %+v, swap %d of %d free", s.Zram, s.Memory.SwapFree, s.Memory.SwapTotal)
 	}
@@ -48,12 +51,12 @@ func TestVMSwapComesAndGoes(t *testing.T) {
 	}
 	swapOff(t)
 	read(t, r, &s)
-	if s.Memory.SwapTotal != 0 || r.zrams.count != 0 || s.Has&pressure.HasZram != 0 {
+	if s.Memory.SwapTotal != 0 || r.zrams.count != 0 || s.Has&pressure.HasZram != 0 || s.Zram.Size != 0 {
 		t.Errorf("after swapoff: %+v, %d devices", s.Zram, r.zrams.count)
 	}
 	swapOn(t)
 	read(t, r, &s)
-	if s.Memory.SwapTotal != total || r.zrams.count != 1 {
+	if s.Memory.SwapTotal != total || r.zrams.count != 1 || s.Zram.Size != total {
 		t.Errorf("after swapon: %d bytes of swap, %d devices", s.Memory.SwapTotal, r.zrams.count)
 	}
 	swapOff(t)

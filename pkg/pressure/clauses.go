@@ -103,11 +103,11 @@ func exhaustedClauses(p *Policy, v *Verdict) []clause {
 		swap.ok = true
 	case !swap.ok && p.StallMax < 100:
 		stall := helpless(p, f)
-		verb := " of the time, less than "
+		verb := " of two windows, less than "
 		if stall {
-			verb = " of the time, at least "
+			verb = " of two windows, at least "
 		}
-		swap = clause{stall, swap.text + map[bool]string{true: ", but", false: ", and"}[stall] + " all tasks stalled " + hundredths(f.StallShare) + verb + percent(p.StallMax)}
+		swap = clause{stall, swap.text + map[bool]string{true: ", but", false: ", and"}[stall] + " all tasks stalled " + hundredths(f.StallLasting) + verb + percent(p.StallMax)}
 	}
 	return []clause{off(f.Floor == 0, "low_available"), below("available", f.Available, "the floor", f.Floor), swap}
 }

@@ -12,36 +12,37 @@ type Input struct {
 // Facts are what the judge computed from a sample: every number that a rule
 // compares.
 type Facts struct {
-	Total      uint64 // MemTotal, bytes
-	Free       uint64 // MemFree without CMA, bytes
-	Available  uint64 // MemAvailable and what it misses, bytes
-	Floor      uint64 // LowAvailable holds below it, bytes; 0 when the rule is off
-	Min        uint64 // the summed marks, bytes; 0 when zoneinfo was not read
-	Low        uint64
-	High       uint64
-	Mark       Mark
-	SwapTotal  uint64 // bytes, 0 without swap
-	SwapFree   uint64 // effective free swap, bytes
-	SwapLow    bool
-	ZramCost   int // what a page in zram takes of RAM, percent; 0 where it is not measured
-	SwapUtil   int // percent of anonymous memory that is swapped out
-	Thrashing  int // percent of the file LRU refaulted in the window
-	Limit      int // the running thrashing limit, percent
-	FileLRU    uint64
-	Direct     bool          // a task is in direct reclaim
-	DirectFor  time.Duration // the longest of them, 0 when not known
-	Kswapd     bool
-	Pressed    bool          // the kernel showed pressure: event, reclaim, refaults or stalls
-	AfterKill  bool          // first judgement after a kill
-	FullAvg10  uint32        // PSI full avg10, hundredths of a percent
-	Stalled    bool          // FullAvg10 is beyond the limit
-	CheckCache bool          // LowFilecacheAfterThrashing is armed
-	Plenty     bool          // more is available than MaxAvailable: nothing is done
-	Exhausted  bool          // available memory is below its floor, and swap low or of no help
-	StallShare uint32        // the part of the last second or two that all tasks stalled, hundredths of a percent
-	Stalling   bool          // it is at least StallMin, or is not to be known
-	Fall       uint64        // how fast available memory and free swap fall, bytes a second
-	Ahead      time.Duration // until they cross the floor at that rate, 0 when they do not fall
+	Total        uint64 // MemTotal, bytes
+	Free         uint64 // MemFree without CMA, bytes
+	Available    uint64 // MemAvailable and what it misses, bytes
+	Floor        uint64 // LowAvailable holds below it, bytes; 0 when the rule is off
+	Min          uint64 // the summed marks, bytes; 0 when zoneinfo was not read
+	Low          uint64
+	High         uint64
+	Mark         Mark
+	SwapTotal    uint64 // bytes, 0 without swap
+	SwapFree     uint64 // effective free swap, bytes
+	SwapLow      bool
+	ZramCost     int // what a page in zram takes of RAM, percent; 0 where it is not measured
+	SwapUtil     int // percent of anonymous memory that is swapped out
+	Thrashing    int // percent of the file LRU refaulted in the window
+	Limit        int // the running thrashing limit, percent
+	FileLRU      uint64
+	Direct       bool          // a task is in direct reclaim
+	DirectFor    time.Duration // the longest of them, 0 when not known
+	Kswapd       bool
+	Pressed      bool          // the kernel showed pressure: event, reclaim, refaults or stalls
+	AfterKill    bool          // first judgement after a kill
+	FullAvg10    uint32        // PSI full avg10, hundredths of a percent
+	Stalled      bool          // FullAvg10 is beyond the limit
+	CheckCache   bool          // LowFilecacheAfterThrashing is armed
+	Plenty       bool          // more is available than MaxAvailable: nothing is done
+	Exhausted    bool          // available memory is below its floor, and swap low or of no help
+	StallShare   uint32        // the part of the last second or two that all tasks stalled, hundredths of a percent
+	StallLasting uint32        // the lesser of its two windows'
+	Stalling     bool          // it is at least StallMin, or is not to be known
+	Fall         uint64        // how fast available memory and free swap fall, bytes a second
+	Ahead        time.Duration // until they cross the floor at that rate, 0 when they do not fall
 }
 
 // Verdict says whether to act, why, and whom it may reach.
@@ -134,7 +135,7 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 
 // trends are the facts that need more than the last two samples.
 func (st *State) trends(p *Policy, s *Sample, f *Facts) {
-	f.StallShare = st.stalls.share(s, p.ThrashingWindow, st.seen)
+	f.StallShare, f.StallLasting = st.stalls.shares(s, p.ThrashingWindow, st.seen)
 	f.Stalling = stalling(p, s, f.StallShare)
 	if f.AfterKill {
 		st.fall.n = 0 // what comes back says nothing of what is taken

@@ -80,8 +80,8 @@ type Policy struct {
 	// memory and swap must cross that floor to act before they do, once
 	// available is below twice the floor; 0 switches the rule off.
 	ExhaustionHorizon time.Duration
-	// StallMax is the share of the time in percent that all tasks must stall for
-	// memory to count as exhausted whatever swap is free, once available memory
+	// StallMax is the share in percent of two windows, the one before and the one
+	// under way, that all tasks must stall for memory to count as exhausted whatever swap is free, once available memory
 	// is below the floor; 100 waits for swap to be low.
 	StallMax int
 	// StallMin is the share of the time in percent that all tasks must stall
@@ -115,6 +115,6 @@ func Linux() Policy {
 	p.MaxAvailable = 25
 	p.LowAvailable, p.LowAvailableBytes = 5, 512<<20
 	p.ExhaustionHorizon = 50 * time.Millisecond
-	p.StallMin, p.StallMax = 5, 50
+	p.StallMin, p.StallMax = 5, 40
 	return p
 }

@@ -11,12 +11,12 @@ type stallMeter struct {
 	before uint32 // the share of the window before, hundredths of a percent
 }
 
-// share gives the more of the window under way and the one before, in hundredths
-// of a percent. A window counts whole from its first instant: a hiccup of 10ms
+// shares gives the more and the less of the window under way and the one before,
+// in hundredths of a percent. A window counts whole from its first instant: a hiccup of 10ms
 // is not all of a window of 10ms. One that nobody looked at for long says nothing.
-func (m *stallMeter) share(s *Sample, window time.Duration, seen bool) uint32 {
+func (m *stallMeter) shares(s *Sample, window time.Duration, seen bool) (more, less uint32) {
 	if s.Has&HasStall == 0 || window <= 0 {
-		return 0
+		return 0, 0
 	}
 	passed := s.At - m.start
 	if !seen || passed > 2*window {
@@ -24,16 +24,16 @@ func (m *stallMeter) share(s *Sample, window time.Duration, seen bool) uint32 {
 	}
 	stalled := s.Stall.FullTotal - min(m.base, s.Stall.FullTotal)
 	now := uint32(min(stalled*10000/uint64(max(passed, window).Microseconds()), 10000))
-	most := max(now, m.before)
+	more, less = max(now, m.before), min(now, m.before)
 	if passed >= window {
 		m.start, m.base, m.before = s.At, s.Stall.FullTotal, now
 	}
-	return most
+	return more, less
 }
 
-// helpless: tasks stall more than swapping can be worth.
+// helpless: for longer than a window tasks stall more than swapping can be worth.
 func helpless(p *Policy, f *Facts) bool {
-	return p.StallMax < 100 && int(f.StallShare) >= p.StallMax*100
+	return p.StallMax < 100 && int(f.StallLasting) >= p.StallMax*100
 }
 
 // stalling is the second side of the gate: swap full of cold pages, free memory

@@ -132,3 +132,30 @@ func TestBombBesideStream(t *testing.T) {
 	guest.Until(patience, func() bool { return said(d.Process, "Killed 'bomb'") })
 	d.finishAndCount(t, bomb.PID)
 }
+
+// With a horizon of two seconds, and the reasons that wait for stalls silenced,
+// the bomb beside the stream dies before it is at the floor.
+func TestExhaustionAhead(t *testing.T) {
+	spared := innocents(t)
+	d := startDaemon(t, "--config", config(t, "pressure:\n  exhaustion_horizon: 2s\n  stall_min: 100%\n"))
+	stream := hog(t, "stream", "stream")
+	guest.Until(20*time.Second, func() bool { return !stream.Alive() })
+	before := mark(t)
+	bomb := hog(t, "bomb", "bomb")
+	if !guest.Until(patience, func() bool { return !bomb.Alive() }) || bomb.Fate() != "signal: killed" {
+		t.Errorf("the bomb: %s", bomb.Fate())
+	}
+	guest.Until(patience, func() bool { return said(d.Process, "Killed 'bomb'") })
+	if !said(d.Process, "reason: exhaustion_ahead") {
+		t.Errorf("it was not seen ahead: %q", d.Lines())
+	}
+	if kills := mark(t).OOMKills - before.OOMKills; kills != 0 {
+		t.Errorf("the kernel's OOM killer killed %d", kills)
+	}
+	for _, p := range append(spared, innocent{stream}) {
+		if !p.Alive() {
+			t.Errorf("%s died: %s", p.Name, p.Fate())
+		}
+	}
+	d.finishAndCount(t, bomb.PID)
+}
