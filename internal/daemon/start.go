@@ -73,6 +73,10 @@ func (l *loop) rehearse() {
 	engine.Step(&policy, state, &engine.Input{Kind: engine.Started, At: l.in.At})
 	engine.Step(&policy, state, &l.in)
 	l.list(&engine.Action{Do: engine.List, Query: victim.Query{MinAdj: -1000}})
+	_ = l.table.Survey(l.question())
+	l.table.Refresh(l.question())
+	l.table.Forget()
+	_ = l.table.Descendants(int32(sys.Getpid()), l.descendants[:0])
 	policy.Victim.Rank(&victim.Query{MinAdj: -1000}, l.candidates, state.Ranking())
 	if err := l.victim.Reset(sys.Getpid()); err == nil {
 		_ = l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim)

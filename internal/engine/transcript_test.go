@@ -182,9 +182,9 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 	case engine.Sample:
 		out.Printf("sample%s", map[bool]string{true: " with watermarks"}[a.Watermarks])
 	case engine.List:
-		out.Printf("list: min adj %d, count file %v%s", a.Query.MinAdj, a.Query.CountFile, shunned(&a.Query))
+		out.Printf("list: min adj %d, count file %v%s%s", a.Query.MinAdj, a.Query.CountFile, shunned(&a.Query), episode(a))
 	case engine.Kill:
-		out.Printf("kill %s", d.table[a.Index].Name())
+		out.Printf("kill %s%s", d.table[a.Index].Name(), map[bool]string{true: " with its descendants"}[a.Tree])
 	case engine.Wait:
 		if a.Until == 0 {
 			out.Printf("wait for ever")
@@ -196,6 +196,20 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 	default:
 		out.Printf("%v", a.Do)
 	}
+}
+
+// episode tells what an episode adds to a question.
+func episode(a *engine.Action) (text string) {
+	if a.Surveyed {
+		text += ", growth since the survey"
+	}
+	if a.Query.Bereaved != 0 {
+		text += fmt.Sprintf(", parent %d lost some", a.Query.Bereaved)
+	}
+	if a.Query.SwapSaved != 0 {
+		text += fmt.Sprintf(", %d of 1000 in swap cost nothing", a.Query.SwapSaved)
+	}
+	return text
 }
 
 func shunned(q *victim.Query) (text string) {
