@@ -40,8 +40,8 @@ type Policy struct {
 	// ThrashingWindow is the span over which refaults are counted.
 	ThrashingWindow time.Duration
 
-	// ThrashingMapped counts of the refaults only those that a task may have
-	// waited for in a page fault: a file that is read through the cache comes
+	// ThrashingMapped counts what tasks waited for in page faults: refaults as far
+	// as faults can have brought them, and a page for each fault. A file that is read through the cache comes
 	// back as often, and nobody's program is any the slower for it.
 	ThrashingMapped bool
 

@@ -39,11 +39,15 @@ func (st *State) thrashing(p *Policy, s *Sample) (percent, limit int) {
 	return st.carried, st.limit
 }
 
-// pagesBack are the refaults of the window that count.
+// pagesBack are the pages of the window that count: those that came back, or, of
+// a policy that asks what tasks waited for, no more than their faults can have
+// brought and no fewer than the faults. Of a page that was evicted long ago the
+// kernel knows no more that it was: it frees its notes first when memory is short.
 func (st *State) pagesBack(p *Policy, c *Counters) uint64 {
 	back := since(st.baseRefault, c.Refault)
 	if p.ThrashingMapped {
-		back = min(back, faultAround*since(st.baseMapped, mappedFaults(c)))
+		faults := since(st.baseMapped, mappedFaults(c))
+		back = max(min(back, faultAround*faults), faults)
 	}
 	return back
 }
