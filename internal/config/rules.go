@@ -43,7 +43,7 @@ var ruleKeys = []ruleKey{
 		func(r *victim.Rule) *victim.Effect { return &r.Effect }),
 	value("adj", codec[int16]{"a number to add, such as -300 or +200", parseAdjust, formatBand},
 		func(r *victim.Rule) *int16 { return &r.Adjust }),
-	value("kill", codec[victim.Death]{"process or tree", parseDeath, victim.Death.String},
+	value("kill", codec[victim.Death]{"process, tree or cgroup", parseDeath, victim.Death.String},
 		func(r *victim.Rule) *victim.Death { return &r.Death }),
 	value("below", codec[uint8]{"a percentage of RAM such as 50%", parseShare, func(v uint8) string { return formatPercent(int(v)) }},
 		func(r *victim.Rule) *uint8 { return &r.Below }),

@@ -21,7 +21,7 @@ type tree struct {
 	n    int
 }
 
-// fell stops the victim and its descendants, so that nobody forks any more, and
+// fell stops the victim and those who die with it, so that nobody forks any more, and
 // kills them all. The pidfd of the victim is watched already.
 func (l *loop) fell(target *victim.Process) sys.Errno {
 	t := &l.tree
@@ -29,7 +29,7 @@ func (l *loop) fell(target *victim.Process) sys.Errno {
 		return e
 	}
 	for range treeRounds {
-		if !l.gather(target.PID) {
+		if !l.gather(target) {
 			break
 		}
 	}
@@ -39,14 +39,14 @@ func (l *loop) fell(target *victim.Process) sys.Errno {
 	return l.killer.signal(&l.victim, target.StartTime, sys.SIGKILL)
 }
 
-// gather stops the descendants that are not yet held, and reports whether there
-// were any. One that is still listed once its pidfd is open is the one that was.
-func (l *loop) gather(root int32) (more bool) {
+// gather stops those who die with the victim and are not yet held, and reports
+// whether there were any.
+func (l *loop) gather(target *victim.Process) (more bool) {
 	t := &l.tree
-	found := l.table.Descendants(root, l.descendants[:0])
+	found := l.related(target)
 	before := t.n
 	for _, pid := range found {
-		if t.n == len(t.fds) || t.has(pid) {
+		if t.n == len(t.fds) || pid == target.PID || t.has(pid) {
 			continue
 		}
 		fd, e := sys.PidfdOpen(int(pid))
@@ -59,7 +59,7 @@ func (l *loop) gather(root int32) (more bool) {
 	if t.n == before {
 		return false
 	}
-	l.confirm(root, before)
+	l.confirm(target, before)
 	for i := before; i < t.n; i++ {
 		l.killer.signalFd(t.fds[i].Int(), sys.SIGSTOP)
 		_ = l.epoll.Add(t.fds[i].Int(), sys.In, tokenVictim)
@@ -67,15 +67,22 @@ func (l *loop) gather(root int32) (more bool) {
 	return true
 }
 
-// confirm drops those from the given place on that are no descendants any more:
-// their pids may be others' by now.
-func (l *loop) confirm(root int32, from int) {
+// related lists those who die with the victim.
+func (l *loop) related(target *victim.Process) []int32 {
+	if target.Dies() == victim.AsCgroup {
+		return l.table.Members(target.Cgroup, l.descendants[:0])
+	}
+	return l.table.Descendants(target.PID, l.descendants[:0])
+}
+
+// confirm drops those from the given place on that do not belong to the victim:
+// their pids may be others' by now. One that does once its pidfd is open is the
+// one that was listed.
+func (l *loop) confirm(target *victim.Process, from int) {
 	t := &l.tree
 	kept := from
 	for i := from; i < t.n; i++ {
-		parent := l.table.Parent(t.pids[i])
-		still := parent == root || t.has(parent)
-		if !still {
+		if !l.belongs(t.pids[i], target) {
 			_ = t.fds[i].Close()
 			continue
 		}
@@ -83,6 +90,14 @@ func (l *loop) confirm(root int32, from int) {
 		kept++
 	}
 	t.n = kept
+}
+
+func (l *loop) belongs(pid int32, target *victim.Process) bool {
+	if target.Dies() == victim.AsCgroup {
+		return l.table.InCgroup(pid, target.Cgroup)
+	}
+	parent := l.table.Parent(pid)
+	return parent == target.PID || l.tree.has(parent)
 }
 
 func (t *tree) has(pid int32) bool {

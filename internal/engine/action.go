@@ -36,7 +36,7 @@ type Action struct {
 	Index      int           // Kill: the victim's place in the candidates
 	Surveyed   bool          // List: the last Survey is of this episode
 	Soft       bool          // Kill: ask with SIGTERM first
-	Tree       bool          // Kill: and all its descendants
+	Tree       bool          // Kill: and those who die with it: its descendants, or its cgroup
 	Until      time.Duration // Wait: the deadline; Rest: before it no reclaim event need wake; CLOCK_MONOTONIC
 }
 
@@ -89,7 +89,7 @@ type Outcome struct {
 	TimedOut               bool
 	Soft                   bool // SIGTERM came first
 	Adopted                bool // begun by an earlier run
-	Members                int  // descendants that were killed with it
+	Members                int  // others that were killed with it
 }
 
 // Freed gives how much more memory was available after the kill than before,

@@ -64,5 +64,5 @@ type Input struct {
 	Errno int32         // Sampled, Signalled, Reaped: the kernel's error number, 0 is success
 	Took  time.Duration // Signalled, Reaped: the step's duration
 
-	Members int // Signalled: how many descendants were killed as well
+	Members int // Signalled: how many others were killed with it
 }

@@ -165,7 +165,7 @@ func (st *State) listed(p *Policy, in *Input) {
 	st.mourn(&st.flight.Victim)
 	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil
 	st.phase = signaling
-	st.do(Action{Do: Kill, Index: index, Soft: st.flight.Soft, Tree: st.flight.Victim.Dies() == victim.AsTree})
+	st.do(Action{Do: Kill, Index: index, Soft: st.flight.Soft, Tree: st.flight.Victim.Dies() != victim.AsProcess})
 }
 
 // signalled starts the wait for the victim's death, or looks again at once when

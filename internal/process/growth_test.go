@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -131,6 +132,21 @@ func TestBereaved(t *testing.T) {
 	}
 	if winner(found, ask) != 6 {
 		t.Errorf("winner %d of %+v", winner(found, ask), found)
+	}
+}
+
+func TestMembers(t *testing.T) {
+	root := build(t, task{pid: 1, cgroup: "0::/a/b\n"}, task{pid: 10, cgroup: "0::/a/b\n"}, task{pid: 11, cgroup: "0::/a/b/c\n"},
+		task{pid: 12, cgroup: "0::/a/bc\n"}, task{pid: 13, cgroup: "4:memory:/a/b\n0::/x\n"}, task{pid: 14, cgroup: "0::/a/b\n", adj: -1000},
+		task{pid: 15, cgroup: "4:memory:/x\n0::/a/b\n"})
+	table := open(t, root, Options{})
+	got := table.Members([]byte("/a/b"), make([]int32, 0, 8))
+	slices.Sort(got)
+	if !slices.Equal(got, []int32{10, 11, 13}) {
+		t.Errorf("%v", got)
+	}
+	if got := table.Members([]byte("/"), got[:0]); len(got) != 0 {
+		t.Errorf("of the root: %v", got)
 	}
 }
 

@@ -165,6 +165,8 @@ func (t *told) unit() (text string) {
 	switch p := &t.victim; {
 	case p.Brood > 0:
 		text += fmt.Sprintf(", with its descendants, of which %d young children", p.Children)
+	case p.Dies() == victim.AsCgroup:
+		text += ", with all in its cgroup"
 	case p.Dies() == victim.AsTree:
 		text += ", with its descendants"
 	}

@@ -30,9 +30,10 @@ type Death uint8
 const (
 	AsProcess Death = iota // the process with its threads
 	AsTree                 // with all its descendants
+	AsCgroup               // with all in its cgroup and below it
 )
 
-var deathText = [...]string{AsProcess: "process", AsTree: "tree"}
+var deathText = [...]string{AsProcess: "process", AsTree: "tree", AsCgroup: "cgroup"}
 
 func (d Death) String() string {
 	if int(d) >= len(deathText) {
@@ -42,7 +43,7 @@ func (d Death) String() string {
 }
 
 // Deaths lists all of them.
-func Deaths() []Death { return []Death{AsProcess, AsTree} }
+func Deaths() []Death { return []Death{AsProcess, AsTree, AsCgroup} }
 
 // Rule says who goes before or behind others. Of several rules that match a
 // process the first holds.

@@ -158,6 +158,29 @@ func TestLeakBesideADatabase(t *testing.T) {
 	d.finishAndCount(t, leak.PID)
 }
 
+// A rule takes the whole cgroup: whoever is in it with the hog dies too, and
+// nobody else.
+func TestCgroupDiesAsAWhole(t *testing.T) {
+	spared := innocents(t)
+	d := startDaemon(t, "--config", config(t, "victim:\n  rules:\n    - {comm: leak, kill: cgroup}\n"))
+	before := mark(t)
+	sidecar := hog(t, "sidecar", "innocent", "-mb", "5")
+	if err := sidecar.WaitReady(patience); err != nil {
+		t.Fatal(err)
+	}
+	leak := hog(t, "leak", "leak", "-rate", "40")
+	for _, p := range []*guest.Process{sidecar, leak} {
+		if _, err := guest.Cgroup("service", p.PID, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !guest.Until(patience, func() bool { return !leak.Alive() && !sidecar.Alive() }) {
+		t.Errorf("leak %s, sidecar %s", leak.Fate(), sidecar.Fate())
+	}
+	conclude(t, d, before, spared)
+	d.finishAndCount(t, leak.PID)
+}
+
 // conclude checks that nobody died whom it was not about.
 func conclude(t *testing.T, d *daemon, before guest.Mark, spared []innocent) {
 	t.Helper()
