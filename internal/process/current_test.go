@@ -3,10 +3,13 @@ package process
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // surveyed is a table of many steady processes that has been surveyed.
@@ -85,5 +88,55 @@ func TestRefresh(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(20, func() { table.Refresh(ask) }); n != 0 {
 		t.Errorf("%v allocations a slice", n)
+	}
+}
+
+// A process that vanishes, or can not be read, at any read of a choice from a
+// current table, of a rule or of a brood, changes nothing for the others.
+func TestVanishInAnEpisode(t *testing.T) {
+	tasks := []task{{pid: 5, anon: 2, name: "bomb"}, {pid: 7, anon: 90, name: "editor"}}
+	for pid := 100; pid < 112; pid++ {
+		tasks = append(tasks, task{pid: pid, ppid: 5, anon: 15, name: "child"})
+	}
+	root := build(t, tasks...)
+	ask := linux()
+	ask.Policy.GrowthWeight, ask.Policy.Brood, ask.Policy.Rules = 4, 8, victim.BuiltIn()
+	ask.Policy.Rules = append([]victim.Rule{{Effect: victim.Last, Match: victim.Match{Parent: victim.Literal("none")}}}, ask.Policy.Rules...)
+	ask.Surveyed, ask.Available = true, 100*mib
+	for _, e := range []sys.Errno{sys.ESRCH, sys.EACCES, sys.EINVAL} {
+		for n, whole := 0, false; !whole; n++ {
+			table := open(t, root, Options{Cmdline: true})
+			ask.Now = start1000
+			if err := table.Survey(ask); err != nil {
+				t.Fatal(err)
+			}
+			left := n
+			gone := map[string]bool{}
+			whole = true
+			table.read = func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno) {
+				pid, _, _ := strings.Cut(string(path), "/")
+				if left--; left == -1 {
+					gone[pid], whole = true, false
+				}
+				if gone[pid] {
+					return 0, e
+				}
+				return readFile(dir, path, off, buf)
+			}
+			ask.Now += time.Second
+			found, _ := choose(t, table, ask)
+			w := winner(found, ask)
+			if w == 0 {
+				t.Fatalf("read %d fails with %v: winner %d", n, e, w)
+			}
+			for i := range found {
+				if gone[strconv.Itoa(int(found[i].PID))] && found[i].PID == w && w != 5 {
+					t.Errorf("read %d fails with %v: %d is gone and chosen", n, e, w)
+				}
+			}
+			if n > 5000 {
+				t.Fatal("the choice reads without end")
+			}
+		}
 	}
 }
