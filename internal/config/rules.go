@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -45,12 +46,14 @@ var ruleKeys = []ruleKey{
 		func(r *victim.Rule) *int16 { return &r.Adjust }),
 	value("kill", codec[victim.Death]{"process, tree or cgroup", parseDeath, victim.Death.String},
 		func(r *victim.Rule) *victim.Death { return &r.Death }),
+	value("term", codec[time.Duration]{"a time from 10ms to 1m", parsePatience, FormatTime},
+		func(r *victim.Rule) *time.Duration { return &r.Term }),
 	value("below", codec[uint8]{"a percentage of RAM such as 50%", parseShare, func(v uint8) string { return formatPercent(int(v)) }},
 		func(r *victim.Rule) *uint8 { return &r.Below }),
 }
 
 // doers are the words without which a rule does nothing.
-var doers = []string{"effect", "adj", "kill"}
+var doers = []string{"effect", "adj", "kill", "term"}
 
 func value[T any](name string, c codec[T], field func(*victim.Rule) *T) ruleKey {
 	return ruleKey{name, func(r *victim.Rule, n *yaml.Node) error {
@@ -145,7 +148,7 @@ func checkRule(n *yaml.Node, seen map[string]bool) error {
 	}
 	switch {
 	case acts == 0:
-		return &itemError{at(n), errors.New("the rule does nothing: it has neither effect nor adj nor kill")}
+		return &itemError{at(n), errors.New("the rule does nothing: it has neither effect nor adj nor kill nor term")}
 	case conditions == 0:
 		return &itemError{at(n), errors.New("the rule is about everybody: it has no condition, such as comm or unit")}
 	}
@@ -244,6 +247,14 @@ func parseDeath(s string) (victim.Death, error) {
 		}
 	}
 	return 0, errors.New("is nothing that can be killed")
+}
+
+func parsePatience(s string) (time.Duration, error) {
+	d, err := ParseTime(s)
+	if err == nil && (d < patience.low || d > patience.high) {
+		return 0, errors.New("is out of range: 10ms to 1m")
+	}
+	return d, err
 }
 
 func parseAdjust(s string) (int16, error) {

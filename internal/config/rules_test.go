@@ -45,10 +45,10 @@ func TestRules(t *testing.T) {
 
 func TestRuleErrors(t *testing.T) {
 	for rule, want := range map[string]string{
-		"{comm: a}":                               "f:3:7: victim.rules: the rule does nothing: it has neither effect nor adj nor kill",
+		"{comm: a}":                               "f:3:7: victim.rules: the rule does nothing: it has neither effect nor adj nor kill nor term",
 		"{effect: last}":                          "f:3:7: victim.rules: the rule is about everybody: it has no condition, such as comm or unit",
 		"{below: 5%, adj: 1}":                     "f:3:7: victim.rules: the rule is about everybody: it has no condition, such as comm or unit",
-		"{com: a, effect: last}":                  "f:3:8: victim.rules: com is no word of a rule; there are comm, exe, cmdline, parent, environ, cgroup, unit, slice, container, runtime, user, in_container, session_leader, effect, adj, kill, below",
+		"{com: a, effect: last}":                  "f:3:8: victim.rules: com is no word of a rule; there are comm, exe, cmdline, parent, environ, cgroup, unit, slice, container, runtime, user, in_container, session_leader, effect, adj, kill, term, below",
 		"{comm: (a, effect: l}":                   "f:3:14: victim.rules: comm: \"(a\" is no regular expression (missing closing ): `(a`): write a regular expression (RE2) for the whole text, such as postgres or python3?",
 		"{comm: 'a)|(b', adj: 1}":                 "f:3:14: victim.rules: comm: \"a)|(b\" is no regular expression (unexpected ): `a)|(b`): write a regular expression (RE2) for the whole text, such as postgres or python3?",
 		"{comm: a, effect: gone}":                 `f:3:25: victim.rules: effect: "gone" is no effect: write never, last, first or usual`,

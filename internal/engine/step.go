@@ -160,7 +160,7 @@ func (st *State) listed(p *Policy, in *Input) {
 	st.flight = Outcome{
 		ID: st.kills, Victim: in.Candidates[index], Verdict: st.verdict, Gain: st.ranking.Places[0].Gain,
 		WokenAt: st.wokenAt, VerdictAt: st.verdictAt, ChosenAt: in.At, AvailableBefore: st.available,
-		Soft: p.TermTimeout > 0 && in.Candidates[index].Dies() == victim.AsProcess,
+		Soft: p.patience(&in.Candidates[index]) > 0 && in.Candidates[index].Dies() == victim.AsProcess,
 	}
 	st.mourn(&st.flight.Victim)
 	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil

@@ -17,6 +17,7 @@ import (
 //
 //	# text                        a comment
 //	policy PROFILE K=V ...        a new domain: linux, android or embedded, then fields of Policy
+//	rule K=V ...                  the first rule of the policy: fields of Rule
 //	set K=V ...                   changes the sample, which is kept from line to line
 //	process NAME PID K=V ...      a candidate of the next Listed: fields of Process
 //	processes                     forgets the candidates
@@ -53,6 +54,13 @@ func (d *domain) line(out *transcript.Out, words []string) error {
 		return transcript.AssignAll(words[2:], &d.policy, &d.policy.Pressure)
 	case "set":
 		return d.set(words[1:])
+	case "rule":
+		var r victim.Rule
+		if err := transcript.AssignAll(words[1:], &r); err != nil {
+			return err
+		}
+		d.policy.Victim.Rules = append([]victim.Rule{r}, d.policy.Victim.Rules...)
+		return nil
 	case "processes":
 		d.table = nil
 		return nil

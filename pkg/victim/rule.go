@@ -1,5 +1,7 @@
 package victim
 
+import "time"
+
 // Effect is what a rule does to the processes that it matches.
 type Effect uint8
 
@@ -62,6 +64,17 @@ type Rule struct {
 	// Below is the share of RAM in percent from which on the rule does not hold
 	// any more, 0 for none: who has that much is the trouble, whatever its name.
 	Below uint8
+	// Term is how long the process may take to obey a SIGTERM before it is
+	// killed; 0 leaves that to the domain.
+	Term time.Duration
+}
+
+// Term gives the patience with a SIGTERM of the rule that holds for p, 0 for none.
+func (pol *Policy) Term(p *Process) time.Duration {
+	if p.Rule <= 0 || int(p.Rule) > len(pol.Rules) {
+		return 0
+	}
+	return pol.Rules[p.Rule-1].Term
 }
 
 // promotes tells whether the rule can let a process die earlier than its size
