@@ -15,10 +15,10 @@ const comparedFor = 2 * time.Minute
 
 // The same hog, under earlyoom and under lmkd, in one guest: what tasks stalled
 // until it was dead. The machine is emulated, so that only the ratio tells
-// anything. With swap, runs differ by a factor of
-// three, and twice earlyoom's stalls are too many; without any, earlyoom's tenth of memory is
-// reached before the kernel reclaims, nothing ever stalls, and what would have
-// stopped there is dead as well.
+// anything. With swap runs differ by a factor of three, and twice earlyoom's
+// stalls are too many; without any, earlyoom's tenth of memory is reached before
+// the kernel reclaims, nothing ever stalls, and what would have stopped there is
+// dead as well.
 func TestStallsBesideEarlyoom(t *testing.T) {
 	for _, h := range []string{"leak", "bomb", "thrash"} {
 		t.Run(h, func(t *testing.T) {
