@@ -58,6 +58,7 @@ func killsTheHog(t *testing.T, name string, args ...string) {
 // and whom.
 func (d *daemon) finishAndCount(t *testing.T, pid int) {
 	t.Helper()
+	guest.Until(patience, func() bool { return said(d.Process, "Killed '") })
 	_ = d.Terminate()
 	if err := d.WaitExit(patience); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // letBeFor is how long a load that must not cost anybody his life is watched
 // once it is under way.
-const letBeFor = 40 * time.Second
+const letBeFor = 25 * time.Second
 
 // Loads that look like a shortage and are none: nobody dies, by lmkd's hand or
 // the kernel's. Those with a filler leave so much available that the gate of
