@@ -56,8 +56,8 @@ rest &
 resting=$!
 
 for kernel in 6.12 6.1; do
-  scenario "hogs-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 20 || failed=1
-  scenario "hogs-zram-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 20 -zram 230 || failed=1
+  scenario "hogs-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10 || failed=1
+  scenario "hogs-zram-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10 -zram 230 || failed=1
 done
 scenario judge "^(TestLetBe|TestBombBesideStream)$" -kernel 6.12 -bulk 700 -disk-rate 20 || failed=1
 scenario victims "^(TestTheSessionLives|TestForkBombDiesAsAWhole|TestLeakBesideADatabase)$" -kernel 6.12 || failed=1
