@@ -11,7 +11,7 @@ PREFIX  ?= /usr
 DESTDIR ?=
 
 # bin/vm is phony too: go build knows best what is stale.
-.PHONY: bin/vm all deps build test race vm demo run check lint fuzz bench install clean
+.PHONY: bin/vm man all deps build test race vm demo run check lint fuzz bench install clean
 
 all: build
 
@@ -50,10 +50,15 @@ fuzz: deps ## every fuzz target, for a short time each
 check: deps ## formatting, vet, static analysis
 	scripts/check.sh
 
-install: build
+man: deps ## bin/man: the manual pages
+	go run -tags man -ldflags '$(LDFLAGS)' ./cmd/lmkd man bin/man
+
+install: build man
 	install -D -m 0755 bin/lmkd $(DESTDIR)$(PREFIX)/bin/lmkd
 	install -D -m 0644 deploy/systemd/lmkd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/lmkd.service
 	install -D -m 0644 configs/lmkd.yaml $(DESTDIR)/etc/lmkd/lmkd.yaml
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0644 bin/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 
 clean:
 	rm -rf bin

@@ -72,7 +72,7 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "lmkd",
 		Short:         "Low-memory killer for Linux",
-		Long:          "lmkd frees memory before the machine freezes: woken by pressure, it kills the\nprocess that a kill helps most, and waits until it is gone before it looks again.\n\nPlain lmkd is lmkd run.",
+		Long:          "lmkd frees memory before the machine freezes: woken by pressure, it kills the\nprocess that a kill helps most, and waits until it is gone before it looks again.\n\nPlain lmkd is lmkd run.\n\nExit codes of every command: 0 done, 1 failed, 2 bad usage or configuration,\n3 timed out, 77 not permitted.",
 		Version:       version,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
@@ -81,5 +81,12 @@ func newRootCommand() *cobra.Command {
 	}
 	root.Flags().AddFlagSet(daemon.Flags())
 	root.AddCommand(daemon, newCheckCommand(), newReplayCommand(), newVersionCommand(), newWaitCommand(), newWatchCommand(), newKillCommand(), newReapCommand())
+	if manual != nil {
+		root.AddCommand(manual(root))
+	}
 	return root
 }
+
+// manual makes the command that writes the manual pages, in a build with the
+// tag man; nil in the daemon's.
+var manual func(root *cobra.Command) *cobra.Command

@@ -30,7 +30,10 @@ func newRunCommand() *cobra.Command {
 		Short: "Run the daemon",
 		Long: `Run the daemon: wait for memory pressure, kill the process that a kill helps
 most, wait until it is gone, and look again. Everything that it does is a line
-on standard error.`,
+on standard error.
+
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 the configuration is
+wrong, 77 not permitted.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return o.run() },
 	}
