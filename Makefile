@@ -51,6 +51,7 @@ check: deps ## formatting, vet, static analysis
 	scripts/check.sh
 
 man: deps ## bin/man: the manual pages
+	rm -rf bin/man
 	go run -tags man -ldflags '$(LDFLAGS)' ./cmd/lmkd man bin/man
 
 install: build man
@@ -59,6 +60,8 @@ install: build man
 	install -D -m 0644 configs/lmkd.yaml $(DESTDIR)/etc/lmkd/lmkd.yaml
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 bin/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	bin/lmkd completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lmkd
 
 clean:
 	rm -rf bin

@@ -13,6 +13,7 @@ import (
 // the daemon carries no formatter.
 func init() {
 	manual = func(root *cobra.Command) *cobra.Command {
+		root.DisableAutoGenTag, root.CompletionOptions.HiddenDefaultCmd = true, true
 		return &cobra.Command{
 			Use:    "man DIR",
 			Short:  "Write the manual pages",
@@ -22,7 +23,6 @@ func init() {
 				if err := os.MkdirAll(args[0], 0o755); err != nil {
 					return err
 				}
-				root.DisableAutoGenTag, root.CompletionOptions.HiddenDefaultCmd = true, true
 				return doc.GenManTree(root, &doc.GenManHeader{Section: "8", Source: "lmkd " + version, Manual: "System administration"}, args[0])
 			},
 		}
