@@ -7,56 +7,57 @@ import (
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/kill"
+	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // do carries out one action; true when the answer is the next input.
-func (l *loop) do(a *engine.Action) bool {
+func (l *loop) do(d *domain, a *engine.Action) bool {
 	switch a.Do {
 	case engine.Sample:
-		l.look(a)
+		l.look(d, a)
 	case engine.List:
-		l.list(a)
+		l.list(d, a)
 	case engine.Kill:
-		l.kill(a)
+		l.kill(d, a)
 	case engine.Survey:
 		// What can not be read now is not known to have grown.
-		_ = l.table.Survey(l.question())
+		_ = l.table.Survey(l.question(d))
 		return false
 	case engine.Escalate:
-		l.escalate()
+		l.escalate(d)
 	case engine.Abandon:
-		l.forget()
+		l.forget(d)
 		return false
 	case engine.Wait:
-		l.deadline = a.Until
-		l.table.Refresh(l.question())
+		d.deadline = a.Until
+		l.table.Refresh(l.question(d))
 		return false
 	case engine.Rest:
-		l.deadline = 0
+		d.deadline = 0
 		l.table.Forget()
-		return l.rest(a.Until)
+		return l.rest(d, a.Until)
 	}
 	return true
 }
 
 // look answers Sample.
-func (l *loop) look(a *engine.Action) {
+func (l *loop) look(d *domain, a *engine.Action) {
 	now := sys.Now()
 	if a.Watermarks {
 		// Kept from before when zoneinfo can not be read: marks move rarely.
-		_ = l.memory.Watermarks(now, &l.marks)
+		_ = d.memory.Watermarks(now, &d.marks)
 	}
-	err := l.memory.Sample(now, &l.sample)
-	l.sample.Watermarks = l.marks
-	l.in = engine.Input{Kind: engine.Sampled, Sample: &l.sample, Reclaim: l.sources.reclaim(), Errno: int32(sys.ErrnoOf(err))}
+	err := d.memory.Sample(now, &d.sample)
+	d.sample.Watermarks = d.marks
+	l.in = engine.Input{Kind: engine.Sampled, Sample: &d.sample, Reclaim: l.reclaimOf(d), Errno: int32(sys.ErrnoOf(err))}
 }
 
 // list answers List.
-func (l *loop) list(a *engine.Action) {
+func (l *loop) list(d *domain, a *engine.Action) {
 	start := sys.Now()
 	l.in = engine.Input{Kind: engine.Listed}
-	ask := l.question()
+	ask := l.question(d)
 	ask.Query, ask.Surveyed = a.Query, a.Surveyed
 	found, stats, err := l.table.Candidates(ask)
 	l.candidates = found
@@ -67,107 +68,133 @@ func (l *loop) list(a *engine.Action) {
 }
 
 // question is what a choice and a survey must know of the machine.
-func (l *loop) question() process.Ask {
-	m := &l.sample.Memory
+func (l *loop) question(d *domain) process.Ask {
+	m := &d.sample.Memory
 	return process.Ask{
-		Policy: &l.policy.Victim, Now: sys.SinceBoot(), Available: m.Available,
+		Policy: &d.policy.Victim, Now: sys.SinceBoot(), Available: m.Available,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	}
 }
 
 // kill answers Kill: open, compare, watch, signal, and leave the reclaim to a
 // worker. The pidfd is watched before the signal, so that no end is missed.
-func (l *loop) kill(a *engine.Action) {
+func (l *loop) kill(d *domain, a *engine.Action) {
 	start := sys.Now()
-	e := l.strike(a)
-	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start, Members: l.tree.n}
+	e := l.strike(d, a)
+	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start, Members: d.tree.n}
 }
 
-func (l *loop) strike(a *engine.Action) sys.Errno {
+func (l *loop) strike(d *domain, a *engine.Action) sys.Errno {
 	target := &l.candidates[a.Index]
-	if err := l.victim.Reset(int(target.PID)); err != nil {
+	if err := d.victim.Reset(int(target.PID)); err != nil {
 		return sys.ErrnoOf(err)
 	}
-	l.dying = true
-	if e := l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim); e != 0 {
-		l.forget()
+	d.dying = true
+	if e := l.epoll.Add(d.victim.Fd(), sys.In, d.token(tokenVictim)); e != 0 {
+		l.forget(d)
 		return e
 	}
-	l.inflight.begin(target)
+	l.inflight.begin(d.key, target)
 	sig := sys.SIGKILL
 	if a.Soft {
 		sig = sys.SIGTERM
 	}
-	if e := l.send(a, target, sig); e != 0 {
-		l.forget()
+	if e := l.send(d, a, target, sig); e != 0 {
+		l.forget(d)
 		return e
 	}
-	l.flight++
+	d.flight++
 	if !a.Soft {
-		l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
+		l.killer.reap(l.reapers, d.victim.Fd(), d.token(d.flight))
 	}
 	return 0
 }
 
 // send kills the victim, alone or with its descendants.
-func (l *loop) send(a *engine.Action, target *victim.Process, sig int) sys.Errno {
+func (l *loop) send(d *domain, a *engine.Action, target *victim.Process, sig int) sys.Errno {
 	if a.Tree {
-		return l.fell(target)
+		return l.fell(d, target)
 	}
-	return l.killer.signal(&l.victim, target.StartTime, sig)
+	return l.killer.signal(&d.victim, target.StartTime, sig)
 }
 
 // escalate answers Escalate. A victim that is gone by now needs no signal: its
 // pidfd is ready, and says so.
-func (l *loop) escalate() {
+func (l *loop) escalate(d *domain) {
 	start := sys.Now()
-	e := l.killer.signal(&l.victim, l.victim.StartTime(), sys.SIGKILL)
+	e := l.killer.signal(&d.victim, d.victim.StartTime(), sys.SIGKILL)
 	if e == sys.ESRCH {
 		e = 0
 	}
-	l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
+	l.killer.reap(l.reapers, d.victim.Fd(), d.token(d.flight))
 	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start}
 }
 
 // forget stops watching the victim and closes its pidfd.
-func (l *loop) forget() {
-	if !l.dying {
+func (l *loop) forget(d *domain) {
+	if !d.dying {
 		return
 	}
-	l.dying = false
-	l.abandonTree()
-	l.inflight.end()
-	_ = l.boost.Undo() // a cgroup that is gone needs none
-	l.boost = kill.Boost{}
-	_ = l.epoll.Remove(l.victim.Fd())
-	_ = l.victim.Close()
+	d.dying = false
+	l.abandonTree(d)
+	l.inflight.end(d.key)
+	_ = d.boost.Undo() // a cgroup that is gone needs none
+	d.boost = kill.Boost{}
+	_ = l.epoll.Remove(d.victim.Fd())
+	_ = d.victim.Close()
 }
 
-// begin hands in the start, or the victim of an earlier run that is dying still.
-func (l *loop) begin(adopted *victim.Process) {
-	if adopted == nil || l.victim.Reset(int(adopted.PID)) != nil {
-		l.handle(engine.Input{Kind: engine.Started})
-		return
+// begin hands in the start of every domain.
+func (l *loop) begin(found []adopted) {
+	for _, d := range l.domains {
+		l.start(d, found)
 	}
-	l.dying = true
-	if l.victim.StartTime() != adopted.StartTime || l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim) != 0 {
-		l.forget()
-		l.handle(engine.Input{Kind: engine.Started})
-		return
-	}
-	l.inflight.begin(adopted)
-	l.flight++
-	l.killer.reap(l.reapers, l.victim.Fd(), l.flight)
-	l.handle(engine.Input{Kind: engine.Adopted, Candidates: []victim.Process{*adopted}})
 }
 
-// rest arms what wakes the loop. A wake that came between the last sample and
+// start hands in the start of d, or its victim of an earlier run that is dying
+// still.
+func (l *loop) start(d *domain, found []adopted) {
+	for i := range found {
+		if found[i].domain == d.key && l.adopt(d, &found[i].victim) {
+			l.handle(d, engine.Input{Kind: engine.Adopted, Candidates: []victim.Process{found[i].victim}})
+			return
+		}
+	}
+	l.handle(d, engine.Input{Kind: engine.Started})
+}
+
+// adopt takes over the wait for a victim, false when it is gone.
+func (l *loop) adopt(d *domain, v *victim.Process) bool {
+	if d.victim.Reset(int(v.PID)) != nil {
+		return false
+	}
+	d.dying = true
+	if d.victim.StartTime() != v.StartTime || l.epoll.Add(d.victim.Fd(), sys.In, d.token(tokenVictim)) != 0 {
+		l.forget(d)
+		return false
+	}
+	l.inflight.begin(d.key, v)
+	d.flight++
+	l.killer.reap(l.reapers, d.victim.Fd(), d.token(d.flight))
+	return true
+}
+
+// rest arms what wakes the domain. A wake that came between the last sample and
 // the arming is the next input.
-func (l *loop) rest(notBefore time.Duration) bool {
+func (l *loop) rest(d *domain, notBefore time.Duration) bool {
 	wake := engine.Input{Kind: engine.Woken}
-	if !l.sources.arm(notBefore, &wake) {
+	if !d.isMachine() || !l.reclaims.arm(notBefore, &wake) {
 		return false
 	}
 	l.in = wake
 	return true
+}
+
+// reclaimOf gives what the kernel reclaims of the machine; of a part of it the
+// events do not tell.
+func (l *loop) reclaimOf(d *domain) pressure.Reclaim {
+	if !d.isMachine() {
+		return pressure.Reclaim{}
+	}
+	return l.reclaims.state()
 }

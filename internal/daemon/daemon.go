@@ -10,7 +10,6 @@ import (
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/kill"
-	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // finalists is how many processes are read by phase two and ranked, at most.
@@ -101,9 +100,9 @@ func (d *Daemon) Run() error {
 	if l.watchdog, err = d.openWatchdog(); err != nil {
 		return err
 	}
-	settle()
+	collectGarbage()
 	if d.opt.Ready != nil {
-		d.opt.Ready(l.sources.kinds(l.sample.Has))
+		d.opt.Ready(l.kinds())
 	}
 	return l.run(adopted)
 }
@@ -112,16 +111,18 @@ func (d *Daemon) Run() error {
 func (d *Daemon) open() (*loop, error) {
 	p := d.opt.Policy
 	l := &loop{
-		stop: d.stop, policy: &p, state: engine.NewState(finalists),
+		stop: d.stop,
 		feed: d.opt.Feed, feedEvery: d.opt.FeedEvery,
 	}
 	var err error
 	if l.epoll, err = sys.NewEpoll(len(l.events)); err != nil {
 		return nil, err
 	}
-	if l.memory, err = memory.Open(d.opt.Root); err != nil {
+	reader, err := memory.Open(d.opt.Root)
+	if err != nil {
 		return nil, err
 	}
+	l.domains = []*domain{newDomain(machine, &p, reader)}
 	if l.table, err = process.Open(d.opt.Root, process.Options{Own: int32(sys.Getpid()), Finalists: finalists}); err != nil {
 		return nil, err
 	}
@@ -131,23 +132,23 @@ func (d *Daemon) open() (*loop, error) {
 		return nil, err
 	}
 	d.openSources(l)
-	if l.record, err = d.opt.Record(l.policy); err != nil {
+	if l.record, err = d.opt.Record(&p); err != nil {
 		return nil, err
 	}
 	return l, l.watch()
 }
 
-// openState opens the file of the kill under way and gives the one that an
+// openState opens the file of the kills under way and gives those that an
 // earlier run left.
-func (d *Daemon) openState(l *loop) (adopted *victim.Process) {
+func (d *Daemon) openState(l *loop) (found []adopted) {
 	if d.opt.State == "" || d.opt.DryRun {
 		return nil
 	}
 	var err error
-	if l.inflight, adopted, err = openInflight(d.opt.State); err != nil {
+	if l.inflight, found, err = openInflight(d.opt.State); err != nil {
 		d.opt.Say("%v: a kill under way is not remembered over a restart of the daemon", err)
 	}
-	return adopted
+	return found
 }
 
 func (d *Daemon) killer() killer {
@@ -165,12 +166,20 @@ func (l *loop) watch() error {
 	if e := l.epoll.Add(l.reapers.Fd(), sys.In, tokenReaper); e != 0 {
 		return &sys.OpError{Doing: "watch the reapers", Errno: e}
 	}
-	return l.sources.watch(l.epoll)
+	if l.reclaims.events != nil {
+		if e := l.epoll.Add(l.reclaims.events.Fd(), sys.In, tokenReclaim); e != 0 {
+			return &sys.OpError{Doing: "watch reclaim events", Errno: e}
+		}
+	}
+	return l.watchTriggers(l.machine())
 }
 
 func (l *loop) close() {
-	l.forget()
-	l.sources.close()
+	for _, d := range l.domains {
+		l.forget(d)
+		d.close()
+	}
+	l.reclaims.close()
 	l.reapers.Close()
 	_ = l.epoll.Close()
 	l.inflight.close()

@@ -52,14 +52,14 @@ func openLoop(t testing.TB, p engine.Policy) (*loop, *record.Ring) {
 // dryKill is a whole kill of a process of this machine, from the wake to the
 // signal (number 0) and past the victim's end.
 func dryKill(t testing.TB, l *loop) {
-	l.handle(engine.Input{Kind: engine.Woken, Source: engine.FromPSI, Event: pressure.LevelMedium})
-	if !l.dying {
+	l.handle(l.machine(), engine.Input{Kind: engine.Woken, Source: engine.FromPSI, Event: pressure.LevelMedium})
+	if !l.machine().dying {
 		t.Fatal("nobody was chosen")
 	}
-	l.forget()
-	l.handle(engine.Input{Kind: engine.Exited})
-	l.forget()
-	l.handle(engine.Input{Kind: engine.Exited})
+	l.forget(l.machine())
+	l.handle(l.machine(), engine.Input{Kind: engine.Exited})
+	l.forget(l.machine())
+	l.handle(l.machine(), engine.Input{Kind: engine.Exited})
 }
 
 func TestNothingIsAllocatedBetweenWakeAndSignal(t *testing.T) {
@@ -224,43 +224,58 @@ func shortMemory(t *testing.T, available int, child *exec.Cmd) string {
 	return root
 }
 
-// The kill under way survives the daemon, for the same boot only, and is gone
-// when the victim is.
+// The kills under way survive the daemon, for the same boot only, and are gone
+// when the victims are.
 func TestInflight(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run", "inflight")
-	f := reopen(t, path, nil)
-	p := &victim.Process{PID: 4711, StartTime: 99}
-	p.SetName([]byte("hog"))
-	f.begin(p)
+	hog := &victim.Process{PID: 4711, StartTime: 99}
+	hog.SetName([]byte("hog"))
+	other := &victim.Process{PID: 4712, StartTime: 98}
+	f := reopen(t, path)
+	f.begin(machine, hog)
+	f.begin(7, other)
 	f.close()
-	f = reopen(t, path, p)
-	f.begin(p)
-	f.end()
+	f = reopen(t, path, adopted{machine, *hog}, adopted{7, *other})
+	f.begin(7, other)
+	f.begin(machine, hog)
+	f.end(7)
 	f.close()
-	reopen(t, path, nil).close()
-
-	f = reopen(t, path, nil)
-	f.begin(p)
+	f = reopen(t, path, adopted{machine, *hog})
+	f.begin(machine, hog)
 	f.b[inflightBoot]++ // another boot
 	f.close()
-	reopen(t, path, nil).close()
+	reopen(t, path).close()
 }
 
-func reopen(t *testing.T, path string, want *victim.Process) *inflight {
+func reopen(t *testing.T, path string, want ...adopted) *inflight {
 	t.Helper()
 	f, got, err := openInflight(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	switch {
-	case want == nil && got != nil:
-		t.Fatalf("found %d, want nothing", got.PID)
-	case want != nil && got == nil:
-		t.Fatalf("found nothing, want %d", want.PID)
-	case want != nil && (got.Identity() != want.Identity() || got.Name() != want.Name()):
-		t.Fatalf("found %d %q", got.PID, got.Name())
+	if len(got) != len(want) {
+		t.Fatalf("found %d kills, want %d", len(got), len(want))
+	}
+	for i := range want {
+		g, w := &got[i], &want[i]
+		if g.domain != w.domain || g.victim.Identity() != w.victim.Identity() || g.victim.Name() != w.victim.Name() {
+			t.Errorf("found %d %q of domain %d", g.victim.PID, g.victim.Name(), g.domain)
+		}
 	}
 	return f
+}
+
+// More kills than there are slots are begun all the same.
+func TestInflightIsFull(t *testing.T) {
+	f := reopen(t, filepath.Join(t.TempDir(), "inflight"))
+	defer f.close()
+	p := &victim.Process{PID: 2}
+	for domain := range uint64(inflightSize / inflightSlot) {
+		f.begin(domain, p)
+	}
+	if n := len(f.read()); n != inflightSize/inflightSlot-1 {
+		t.Errorf("%d kills are remembered", n)
+	}
 }
 
 func TestInflightSaysWhyNot(t *testing.T) {

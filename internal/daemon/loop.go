@@ -4,27 +4,24 @@ import (
 	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
-	"github.com/lmkd/lmkd/internal/memory"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
-	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/kill"
-	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
-// The tokens of the loop's epoll.
+// The tokens of the loop's epoll. What belongs to a domain carries its number in
+// the high bits, and so do the tokens of its reclaims: its flight in the low ones.
 const (
 	tokenStop uint64 = iota
-	tokenMedium
-	tokenCritical
 	tokenReclaim
 	tokenReaper
+	tokenMedium
+	tokenCritical
 	tokenVictim
 )
 
-// machine is the number of the only domain: the whole machine.
-const machine = 0
+const domainShift = 48
 
 // Recorder is the flight recorder: internal/record.
 type Recorder interface {
@@ -32,41 +29,32 @@ type Recorder interface {
 	Notify()
 }
 
-// loop is the daemon while it runs. Everything in it belongs to one thread.
+// loop is the daemon while it runs: what all domains share. Everything in it
+// belongs to one thread.
 type loop struct {
 	epoll    *sys.Epoll
 	events   [16]sys.Event
 	stop     *sys.Eventfd
-	memory   *memory.Reader
+	domains  []*domain // by their numbers; the machine is the first
 	table    *process.Table
 	record   Recorder
 	reapers  *kill.Reapers
 	killer   killer
 	watchdog *watchdog // nil without one
 	inflight *inflight // nil where it can not be kept
-	sources  sources
-	policy   *engine.Policy
-	state    *engine.State
-	deadline time.Duration // CLOCK_MONOTONIC, 0 for none
+	reclaims reclaims
 
 	feed      func()
 	feedEvery time.Duration // 0 for never
 	fedAt     time.Duration
 
-	victim      exitwait.Process
-	tree        tree // those who die with it
-	descendants [treeSize]int32
-	dying       bool       // victim is open and watched
-	flight      uint64     // counts victims, the token of their reclaims
-	boost       kill.Boost // what was lifted for the victim, undone when it is gone
-	sample      pressure.Sample
-	marks       pressure.Watermarks
+	descendants [treeSize]int32  // scratch of one listing
 	candidates  []victim.Process // of the last List
 	in          engine.Input     // the input under way
 }
 
 // run turns wakes into steps until the stop event.
-func (l *loop) run(adopted *victim.Process) error {
+func (l *loop) run(adopted []adopted) error {
 	l.begin(adopted)
 	for {
 		n, e := l.epoll.Wait(l.events[:], l.timeout())
@@ -92,11 +80,15 @@ func (l *loop) feedManager() {
 	}
 }
 
-// timeout gives the epoll's timeout in milliseconds: -1 at rest.
+// timeout gives the epoll's timeout in milliseconds, by the earliest deadline:
+// -1 at rest.
 func (l *loop) timeout() int {
-	until := l.deadline
-	if l.feedEvery > 0 && (until == 0 || l.fedAt+l.feedEvery < until) {
-		until = l.fedAt + l.feedEvery
+	var until time.Duration
+	for _, d := range l.domains {
+		until = earlier(until, d.deadline)
+	}
+	if l.feedEvery > 0 {
+		until = earlier(until, l.fedAt+l.feedEvery)
 	}
 	if until == 0 {
 		return -1
@@ -105,36 +97,62 @@ func (l *loop) timeout() int {
 	return int(max(0, (left+time.Millisecond-1)/time.Millisecond))
 }
 
-// dispatch hands in what is ready, ends before wakes and wakes before the
-// deadline: what has happened is looked at before anything is held overdue.
+// earlier gives the earlier of two deadlines, of which 0 is none.
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// dispatch hands in what is ready, ends before wakes and wakes before
+// deadlines: what has happened is looked at before anything is held overdue.
 func (l *loop) dispatch(events []sys.Event) (stop bool) {
-	var wake engine.Input
-	wake.Kind = engine.Woken
-	var exited bool
 	for i := range events {
-		switch events[i].Token {
+		switch token := events[i].Token; token {
 		case tokenStop:
 			return true
 		case tokenReaper:
 			l.collect()
-		case tokenVictim:
-			exited = l.dying && l.gone()
+		case tokenReclaim:
+			l.reclaims.drain(&l.machine().wake)
 		default:
-			l.sources.woken(events[i].Token, &wake)
+			if d := l.domainOf(token); d != nil {
+				l.note(d, token&(1<<domainShift-1))
+			}
 		}
 	}
-	if exited && l.dying {
-		l.forget()
-		l.handle(engine.Input{Kind: engine.Exited})
-	}
-	if wake.Source != 0 {
-		l.handle(wake)
-	}
-	if l.deadline != 0 && sys.Now() >= l.deadline {
-		l.deadline = 0
-		l.handle(engine.Input{Kind: engine.Elapsed})
+	for _, d := range l.domains {
+		l.settle(d)
 	}
 	return false
+}
+
+// note keeps what an event of d says until all that is ready is known.
+func (l *loop) note(d *domain, kind uint64) {
+	switch kind {
+	case tokenVictim:
+		d.exited = d.dying && l.gone(d)
+	default:
+		d.triggers.woken(kind, &d.wake)
+	}
+}
+
+// settle hands in what was noted of d, and its deadline.
+func (l *loop) settle(d *domain) {
+	if d.exited && d.dying {
+		l.forget(d)
+		l.handle(d, engine.Input{Kind: engine.Exited})
+	}
+	d.exited = false
+	if wake := d.wake; wake.Source != 0 {
+		d.wake = engine.Input{Kind: engine.Woken}
+		l.handle(d, wake)
+	}
+	if d.deadline != 0 && sys.Now() >= d.deadline {
+		d.deadline = 0
+		l.handle(d, engine.Input{Kind: engine.Elapsed})
+	}
 }
 
 // collect hands in the reclaims that are done; one of a victim that was given
@@ -145,28 +163,30 @@ func (l *loop) collect() {
 		if !ok {
 			return
 		}
-		if !l.dying || r.Token != l.flight {
+		d := l.domainOf(r.Token)
+		mine := d != nil && r.Token == d.token(d.flight)
+		if !mine || !d.dying {
 			_ = r.Boost.Undo()
 		} else {
-			l.boost = r.Boost
+			d.boost = r.Boost
 		}
-		if r.Token == l.flight && r.Attempts > 0 {
-			l.handle(engine.Input{Kind: engine.Reaped, Errno: int32(r.Errno), Took: r.Took})
+		if mine && r.Attempts > 0 {
+			l.handle(d, engine.Input{Kind: engine.Reaped, Errno: int32(r.Errno), Took: r.Took})
 		}
 	}
 }
 
-// handle steps the engine with in and then with the answers to its actions,
+// handle steps the engine of d with in and then with the answers to its actions,
 // until it asks for nothing more. The record is made before the actions.
-func (l *loop) handle(in engine.Input) {
+func (l *loop) handle(d *domain, in engine.Input) {
 	l.in = in
 	for more := true; more; {
 		l.in.At = sys.Now()
-		out := engine.Step(l.policy, l.state, &l.in)
-		l.record.Append(machine, &l.in, out)
+		out := engine.Step(d.policy, d.state, &l.in)
+		l.record.Append(d.id, &l.in, out)
 		more = false
 		for i := range out.Actions {
-			more = l.do(&out.Actions[i]) || more
+			more = l.do(d, &out.Actions[i]) || more
 		}
 	}
 	l.record.Notify()

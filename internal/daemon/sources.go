@@ -10,31 +10,56 @@ import (
 	"github.com/lmkd/lmkd/pkg/psi"
 )
 
-// sources are what wakes the loop: two PSI triggers and the reclaim events,
-// each absent where the kernel refuses it.
-type sources struct {
+// triggers are the two PSI triggers of a domain, absent where the kernel refuses
+// them.
+type triggers struct {
 	medium, critical *psi.Trigger
-	events           *memevent.Source
-	kswapdSince      time.Duration // at the last look
-	stuckAfter       time.Duration // a direct reclaim that lasts so long is a reason to kill, 0 for never
 }
 
-// woken notes in wake what the ready source says.
-func (s *sources) woken(token uint64, wake *engine.Input) {
-	switch token {
-	case tokenMedium:
-		wake.Source |= engine.FromPSI
-		wake.Event = max(wake.Event, pressure.LevelMedium)
-	case tokenCritical:
-		wake.Source |= engine.FromPSI
-		wake.Event = max(wake.Event, pressure.LevelCritical)
-	case tokenReclaim:
-		s.drained(wake)
+// woken notes in wake which trigger spoke.
+func (t *triggers) woken(kind uint64, wake *engine.Input) {
+	level := pressure.LevelMedium
+	if kind == tokenCritical {
+		level = pressure.LevelCritical
+	}
+	wake.Source |= engine.FromPSI
+	wake.Event = max(wake.Event, level)
+}
+
+// arm sets both triggers or none.
+func (t *triggers) arm(file string, some, full psi.Threshold) error {
+	medium, err := psi.Arm(file, some)
+	if err != nil {
+		return err
+	}
+	critical, err := psi.Arm(file, full)
+	if err != nil {
+		_ = medium.Close()
+		return err
+	}
+	t.medium, t.critical = medium, critical
+	return nil
+}
+
+func (t *triggers) close() {
+	if t.medium != nil {
+		_ = t.medium.Close()
+	}
+	if t.critical != nil {
+		_ = t.critical.Close()
 	}
 }
 
-// drained takes the readiness of the reclaim events back.
-func (s *sources) drained(wake *engine.Input) {
+// reclaims are the kernel's reclaim events, which tell of the whole machine
+// alone.
+type reclaims struct {
+	events      *memevent.Source // nil where the kernel refuses them
+	kswapdSince time.Duration    // at the last look
+	stuckAfter  time.Duration    // a direct reclaim that lasts so long is a reason to kill, 0 for never
+}
+
+// drain takes the readiness of the reclaim events back and notes what they say.
+func (s *reclaims) drain(wake *engine.Input) {
 	kinds := s.events.Drain().Kinds
 	if kinds&memevent.Kswapd != 0 {
 		wake.Source |= engine.FromKswapd
@@ -47,8 +72,8 @@ func (s *sources) drained(wake *engine.Input) {
 	}
 }
 
-// reclaim gives what the kernel is reclaiming, as a load from shared memory.
-func (s *sources) reclaim() pressure.Reclaim {
+// state gives what the kernel is reclaiming, as a load from shared memory.
+func (s *reclaims) state() pressure.Reclaim {
 	if s.events == nil {
 		return pressure.Reclaim{}
 	}
@@ -66,13 +91,13 @@ func (s *sources) reclaim() pressure.Reclaim {
 
 // stuck tells whether somebody is about to die because a task is in direct
 // reclaim for too long: it must then be a task that still exists.
-func (s *sources) stuck(st *memevent.State) bool {
+func (s *reclaims) stuck(st *memevent.State) bool {
 	return s.stuckAfter > 0 && st.OldestDirect > 0 && sys.Now()-st.OldestDirect > s.stuckAfter
 }
 
 // arm asks for the next reclaim event from notBefore on; true when kswapd woke
 // after the last look and before the arming, and nobody else will tell.
-func (s *sources) arm(notBefore time.Duration, wake *engine.Input) bool {
+func (s *reclaims) arm(notBefore time.Duration, wake *engine.Input) bool {
 	if s.events == nil {
 		return false
 	}
@@ -88,34 +113,7 @@ func (s *sources) arm(notBefore time.Duration, wake *engine.Input) bool {
 	return true
 }
 
-// watch puts every source into the loop's epoll.
-func (s *sources) watch(p *sys.Epoll) error {
-	if s.medium != nil {
-		if e := p.Add(s.medium.Fd(), sys.Pri, tokenMedium); e != 0 {
-			return &sys.OpError{Doing: "watch the partial-stall trigger", Errno: e}
-		}
-	}
-	if s.critical != nil {
-		if e := p.Add(s.critical.Fd(), sys.Pri, tokenCritical); e != 0 {
-			return &sys.OpError{Doing: "watch the complete-stall trigger", Errno: e}
-		}
-	}
-	if s.events != nil {
-		if e := p.Add(s.events.Fd(), sys.In, tokenReclaim); e != 0 {
-			return &sys.OpError{Doing: "watch reclaim events", Errno: e}
-		}
-	}
-	return nil
-}
-
-// close gives every source back.
-func (s *sources) close() {
-	if s.medium != nil {
-		_ = s.medium.Close()
-	}
-	if s.critical != nil {
-		_ = s.critical.Close()
-	}
+func (s *reclaims) close() {
 	if s.events != nil {
 		_ = s.events.Close()
 	}

@@ -16,21 +16,22 @@ import (
 // openSources arms what the kernel gives, and falls back by steps: slower
 // triggers, reclaim events alone, sampling by the clock.
 func (d *Daemon) openSources(l *loop) {
-	p := l.policy
+	m := l.machine()
+	p := m.policy
 	some := psi.Threshold{Kind: psi.Some, Stall: p.Partial, Window: p.Window}
 	full := psi.Threshold{Kind: psi.Full, Stall: p.Complete, Window: p.Window}
 	file := psi.MemoryFile(d.opt.Root)
-	err := l.sources.trigger(file, some, full)
+	err := m.triggers.arm(file, some, full)
 	p.Untriggered = err != nil
 	if errors.Is(err, psi.ErrPrivilege) {
 		some, full = some.Unprivileged(), full.Unprivileged()
-		if err = l.sources.trigger(file, some, full); err == nil {
+		if err = m.triggers.arm(file, some, full); err == nil {
 			d.opt.Say("pressure triggers with less privilege, %s and %s, speak later; while the daemon watches it measures stalls from PSI totals", some, full)
 		}
 	}
-	l.sources.events, _ = memevent.Open()
-	l.sources.stuckAfter = p.Pressure.DirectReclaimThreshold
-	p.Sampling = err != nil && l.sources.events == nil
+	l.reclaims.events, _ = memevent.Open()
+	l.reclaims.stuckAfter = p.Pressure.DirectReclaimThreshold
+	p.Sampling = err != nil && l.reclaims.events == nil
 	switch {
 	case p.Sampling:
 		d.opt.Say("nothing here can wake the daemon: memory is sampled every %v to %v, by the distance to the limit", p.PollUrgent, p.PollSlow)
@@ -41,58 +42,49 @@ func (d *Daemon) openSources(l *loop) {
 	}
 }
 
-// trigger arms both triggers or none.
-func (s *sources) trigger(file string, some, full psi.Threshold) error {
-	medium, err := psi.Arm(file, some)
-	if err != nil {
-		return err
+// kinds says what wakes the machine's domain.
+func (l *loop) kinds() Sources {
+	m := l.machine()
+	return Sources{
+		Triggers: m.triggers.medium != nil, Events: l.reclaims.events != nil,
+		Stalls: m.sample.Has&pressure.HasStall != 0,
 	}
-	critical, err := psi.Arm(file, full)
-	if err != nil {
-		_ = medium.Close()
-		return err
-	}
-	s.medium, s.critical = medium, critical
-	return nil
 }
 
-func (s *sources) kinds(has pressure.Has) Sources {
-	return Sources{Triggers: s.medium != nil, Events: s.events != nil, Stalls: has&pressure.HasStall != 0}
-}
-
-// noFlight is the token of a reclaim that belongs to no kill.
+// noFlight is the token of a reclaim that belongs to no kill, and to no domain.
 const noFlight = ^uint64(0)
 
 // rehearse walks the whole line once without a victim, so that every page and
 // every buffer that a kill needs has been touched: sample, judge, list, rank,
 // open a pidfd, watch it, signal 0, submit a reclaim that the kernel refuses.
 func (l *loop) rehearse() {
-	policy, state := *l.policy, engine.NewState(cap(l.state.Ranking().Places))
-	l.look(&engine.Action{Do: engine.Sample, Watermarks: true})
+	d := l.machine()
+	policy, state := *d.policy, engine.NewState(cap(d.state.Ranking().Places))
+	l.look(d, &engine.Action{Do: engine.Sample, Watermarks: true})
 	l.in.At = sys.Now()
 	engine.Step(&policy, state, &engine.Input{Kind: engine.Started, At: l.in.At})
 	engine.Step(&policy, state, &l.in)
-	l.list(&engine.Action{Do: engine.List, Query: victim.Query{MinAdj: -1000}})
-	_ = l.table.Survey(l.question())
-	l.table.Refresh(l.question())
+	l.list(d, &engine.Action{Do: engine.List, Query: victim.Query{MinAdj: -1000}})
+	_ = l.table.Survey(l.question(d))
+	l.table.Refresh(l.question(d))
 	l.table.Forget()
 	_ = l.table.Descendants(int32(sys.Getpid()), l.descendants[:0])
 	policy.Victim.Rank(&victim.Query{MinAdj: -1000}, l.candidates, state.Ranking())
-	if err := l.victim.Reset(sys.Getpid()); err == nil {
-		_ = l.epoll.Add(l.victim.Fd(), sys.In, tokenVictim)
-		_ = dry{}.signal(&l.victim, l.victim.StartTime(), 0)
-		_ = l.reapers.Submit(l.victim.Fd(), noFlight)
-		l.dying = true
-		l.forget()
+	if err := d.victim.Reset(sys.Getpid()); err == nil {
+		_ = l.epoll.Add(d.victim.Fd(), sys.In, d.token(tokenVictim))
+		_ = dry{}.signal(&d.victim, d.victim.StartTime(), 0)
+		_ = l.reapers.Submit(d.victim.Fd(), noFlight)
+		d.dying = true
+		l.forget(d)
 	}
 	_, _ = l.epoll.Wait(l.events[:], 0)
-	l.sources.reclaim()
+	l.reclaims.state()
 }
 
-// settle ends the allocations of the start: what is garbage is collected, and
+// collectGarbage ends the allocations of the start: what is garbage is collected, and
 // from here on the collector runs only when the heap grows by slack, never by
 // the clock. At rest nothing of the runtime wakes.
-func settle() {
+func collectGarbage() {
 	const slack = 8 << 20
 	debug.SetGCPercent(100)
 	debug.FreeOSMemory()

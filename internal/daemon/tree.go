@@ -23,26 +23,26 @@ type tree struct {
 
 // fell stops the victim and those who die with it, so that nobody forks any more, and
 // kills them all. The pidfd of the victim is watched already.
-func (l *loop) fell(target *victim.Process) sys.Errno {
-	t := &l.tree
-	if e := l.killer.signal(&l.victim, target.StartTime, sys.SIGSTOP); e != 0 {
+func (l *loop) fell(d *domain, target *victim.Process) sys.Errno {
+	t := &d.tree
+	if e := l.killer.signal(&d.victim, target.StartTime, sys.SIGSTOP); e != 0 {
 		return e
 	}
 	for range treeRounds {
-		if !l.gather(target) {
+		if !l.gather(d, target) {
 			break
 		}
 	}
 	for i := range t.n {
 		l.killer.signalFd(t.fds[i].Int(), sys.SIGKILL)
 	}
-	return l.killer.signal(&l.victim, target.StartTime, sys.SIGKILL)
+	return l.killer.signal(&d.victim, target.StartTime, sys.SIGKILL)
 }
 
 // gather stops those who die with the victim and are not yet held, and reports
 // whether there were any.
-func (l *loop) gather(target *victim.Process) (more bool) {
-	t := &l.tree
+func (l *loop) gather(d *domain, target *victim.Process) (more bool) {
+	t := &d.tree
 	found := l.related(target)
 	before := t.n
 	for _, pid := range found {
@@ -59,10 +59,10 @@ func (l *loop) gather(target *victim.Process) (more bool) {
 	if t.n == before {
 		return false
 	}
-	l.confirm(target, before)
+	l.confirm(d, target, before)
 	for i := before; i < t.n; i++ {
 		l.killer.signalFd(t.fds[i].Int(), sys.SIGSTOP)
-		_ = l.epoll.Add(t.fds[i].Int(), sys.In, tokenVictim)
+		_ = l.epoll.Add(t.fds[i].Int(), sys.In, d.token(tokenVictim))
 	}
 	return true
 }
@@ -78,11 +78,11 @@ func (l *loop) related(target *victim.Process) []int32 {
 // confirm drops those from the given place on that do not belong to the victim:
 // their pids may be others' by now. One that does once its pidfd is open is the
 // one that was listed.
-func (l *loop) confirm(target *victim.Process, from int) {
-	t := &l.tree
+func (l *loop) confirm(d *domain, target *victim.Process, from int) {
+	t := &d.tree
 	kept := from
 	for i := from; i < t.n; i++ {
-		if !l.belongs(t.pids[i], target) {
+		if !l.belongs(d, t.pids[i], target) {
 			_ = t.fds[i].Close()
 			continue
 		}
@@ -92,12 +92,12 @@ func (l *loop) confirm(target *victim.Process, from int) {
 	t.n = kept
 }
 
-func (l *loop) belongs(pid int32, target *victim.Process) bool {
+func (l *loop) belongs(d *domain, pid int32, target *victim.Process) bool {
 	if target.Dies() == victim.AsCgroup {
 		return l.table.InCgroup(pid, target.Cgroup)
 	}
 	parent := l.table.Parent(pid)
-	return parent == target.PID || l.tree.has(parent)
+	return parent == target.PID || d.tree.has(parent)
 }
 
 func (t *tree) has(pid int32) bool {
@@ -111,23 +111,23 @@ func (t *tree) has(pid int32) bool {
 
 // gone drops the members that have ended, and reports whether all have, the
 // victim too.
-func (l *loop) gone() bool {
-	t := &l.tree
+func (l *loop) gone(d *domain) bool {
+	t := &d.tree
 	for i := 0; i < t.n; {
 		if ready, e := sys.PollIn(t.fds[i].Int()); e == 0 && ready == 0 {
 			i++
 			continue
 		}
-		l.drop(i)
+		l.drop(d, i)
 	}
 	// Asked again, for a pidfd can look ready for a moment of an exec.
-	_, err := l.victim.TryWait()
+	_, err := d.victim.TryWait()
 	return t.n == 0 && err != exitwait.ErrRunning
 }
 
 // drop forgets one member.
-func (l *loop) drop(i int) {
-	t := &l.tree
+func (l *loop) drop(d *domain, i int) {
+	t := &d.tree
 	_ = l.epoll.Remove(t.fds[i].Int())
 	_ = t.fds[i].Close()
 	t.n--
@@ -138,8 +138,8 @@ func (l *loop) drop(i int) {
 }
 
 // abandonTree forgets them all.
-func (l *loop) abandonTree() {
-	for l.tree.n > 0 {
-		l.drop(l.tree.n - 1)
+func (l *loop) abandonTree(d *domain) {
+	for d.tree.n > 0 {
+		l.drop(d, d.tree.n - 1)
 	}
 }
