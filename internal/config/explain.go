@@ -15,6 +15,7 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainReasons()...)
 	out = append(out, c.explainStalls()...)
 	out = append(out, c.explainBar()...)
+	out = append(out, c.explainLevels()...)
 	out = append(out, c.explainVictims(), c.explainNever())
 	return append(append(out, c.explainRules()...), c.explainKill())
 }
@@ -46,6 +47,25 @@ func (c *Config) explainGate() []string {
 		out = append(out, fmt.Sprintf("I never act while more than %d%% of memory is available.", p.MaxAvailable))
 	}
 	return out
+}
+
+// explainLevels says what subscribers are told.
+func (c *Config) explainLevels() []string {
+	p := &c.Machine.Pressure
+	share := p.MaxAvailable
+	if share == 0 {
+		share = 50
+	}
+	floor, ahead := "", ""
+	if p.LowAvailable > 0 {
+		floor = fmt.Sprintf(", less than twice %s of memory is available", floorOf(p))
+		ahead = fmt.Sprintf(", or less than twice %s is available and reaches that floor within a second as fast as it falls", floorOf(p))
+	}
+	return []string{
+		fmt.Sprintf("The level of pressure is low while the kernel reclaims or tasks wait and no more than %d%% of memory is available;", share),
+		"  medium when besides tasks lose time as above" + floor + ", the file cache thrashes, or swap is low with free memory below the low watermark;",
+		"  critical when I act" + ahead + ". It falls 2s after the last look that found it, and to none before I rest.",
+	}
 }
 
 // explainReasons lists the reasons in the order in which they are looked for,

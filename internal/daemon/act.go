@@ -34,7 +34,7 @@ func (l *loop) do(d *domain, a *engine.Action) bool {
 		l.table.Refresh(l.question(d))
 		return false
 	case engine.Rest:
-		d.deadline = 0
+		d.deadline = a.Again
 		l.table.Forget()
 		return l.rest(d, a.Until)
 	}

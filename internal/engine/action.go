@@ -21,7 +21,7 @@ const (
 	Escalate           // send the victim that had SIGTERM a SIGKILL
 	Abandon            // stop waiting for the victim
 	Wait               // hand in Elapsed at Until, or before it what happens; Until 0 has no deadline
-	Rest               // arm every source and wait for the kernel alone
+	Rest               // arm every source and wait for the kernel alone, or until Again
 )
 
 var doText = [...]string{"sample", "list", "survey", "kill", "escalate", "abandon", "wait", "rest"}
@@ -38,6 +38,7 @@ type Action struct {
 	Soft       bool          // Kill: ask with SIGTERM first
 	Tree       bool          // Kill: and those who die with it: its descendants, or its cgroup
 	Until      time.Duration // Wait: the deadline; Rest: before it no reclaim event need wake; CLOCK_MONOTONIC
+	Again      time.Duration // Rest: hand in Elapsed then, for a level that may fall; 0 for never
 }
 
 // Note is a thing worth telling that is no action.
@@ -69,6 +70,9 @@ type Output struct {
 	Ranking *victim.Ranking   // after Listed
 	Note    Note
 	Outcome *Outcome // with KillFailed, KillDone and KillTimeout
+
+	Level        pressure.Level // the domain's, after this step; none when it rests for good
+	LevelChanged bool           // it is another one than after the step before
 }
 
 // Outcome is how one kill went. Times are CLOCK_MONOTONIC, 0 for what did not

@@ -60,6 +60,8 @@ type State struct {
 	kills      uint64
 	shun       victim.Shunned
 	query      victim.Query // of the last List
+	levels     levels
+	level      pressure.Level // after the last Step
 
 	ranking victim.Ranking
 	actions [4]Action
@@ -95,9 +97,11 @@ func (st *State) wait(until time.Duration) {
 }
 
 // rest leaves it to the kernel to speak; reclaim events before notBefore need not.
-func (st *State) rest(notBefore time.Duration) {
-	st.phase, st.deadline, st.wokenAt, st.urgent = resting, 0, 0, false
-	st.do(Action{Do: Rest, Until: notBefore})
+// While a level holds, it is looked at once more when that may fall.
+func (st *State) rest(now, notBefore time.Duration) {
+	st.levels.see(pressure.LevelNone, now)
+	st.phase, st.deadline, st.wokenAt, st.urgent = resting, st.levels.falls(), 0, false
+	st.do(Action{Do: Rest, Until: notBefore, Again: st.deadline})
 }
 
 // Ranking gives the memory of the last ranking, so that a rehearsal can touch it.

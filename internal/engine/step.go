@@ -31,6 +31,7 @@ func Step(p *Policy, st *State, in *Input) *Output {
 	case Adopted:
 		st.adopted(p, in)
 	}
+	st.grade(p, in.At)
 	return &st.out
 }
 
@@ -56,6 +57,10 @@ func (st *State) woken(p *Policy, in *Input) {
 // elapsed is a look that is due, or a victim that took too long.
 func (st *State) elapsed(p *Policy, in *Input) {
 	switch st.phase {
+	case resting:
+		if st.deadline > 0 && in.At >= st.deadline {
+			st.look(p, in.At)
+		}
 	case watching:
 		st.look(p, in.At)
 	case terming:
@@ -259,7 +264,7 @@ func (st *State) pause(p *Policy, in *Input) {
 		st.urgent = false
 		st.wait(in.At + st.distance(p, in.Sample))
 	default:
-		st.rest(in.At + st.quiet(p, in.Sample))
+		st.rest(in.At, in.At+st.quiet(p, in.Sample))
 	}
 }
 

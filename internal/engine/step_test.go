@@ -61,7 +61,7 @@ func (w *world) step(in Input) {
 		case Wait:
 			w.deadline, w.resting = a.Until, false
 		case Rest:
-			w.deadline, w.resting = 0, true
+			w.deadline, w.resting = a.Again, true
 		case Abandon:
 			w.abandoned()
 		}

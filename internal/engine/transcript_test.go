@@ -169,6 +169,9 @@ func (d *domain) show(out *transcript.Out, o *engine.Output) {
 	if o.Verdict != nil && o.Verdict.Event != pressure.LevelNone {
 		out.Printf("event: %v", o.Verdict.Event)
 	}
+	if o.LevelChanged {
+		out.Printf("level: %v", o.Level)
+	}
 	if v := o.Verdict; v != nil && v.Act {
 		out.Printf("verdict: %v, min adj %d: %s", v.Reason, v.MinAdj, v.Because(&d.policy.Pressure))
 	}
@@ -200,10 +203,18 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 		}
 		out.Printf("wait %v, until %v", a.Until-d.now, a.Until-start)
 	case engine.Rest:
-		out.Printf("rest; reclaim events need not wake for %v", a.Until-d.now)
+		out.Printf("rest; reclaim events need not wake for %v%s", a.Until-d.now, again(d, a))
 	default:
 		out.Printf("%v", a.Do)
 	}
+}
+
+// again tells when a domain that rests looks once more.
+func again(d *domain, a *engine.Action) string {
+	if a.Again == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; look again in %v", a.Again-d.now)
 }
 
 // episode tells what an episode adds to a question.

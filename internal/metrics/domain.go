@@ -20,7 +20,7 @@ type domain struct {
 	timer, oomKills, freed             prometheus.Counter
 	wakeToSignal, verdictToSignal      prometheus.Observer
 	signalToMemory, signalToExit, scan prometheus.Observer
-	blind, inFlight                    prometheus.Gauge
+	level, blind, inFlight             prometheus.Gauge
 	lastKill, lastJudged, processes    reading
 	memory                             *readings
 	verdict                            pressure.Reason // of the last judgement
@@ -108,6 +108,7 @@ func (d *domain) listed(l *engine.Listing) {
 
 // output takes what was decided.
 func (d *domain) output(in *engine.Input, out *engine.Output) {
+	d.level.Set(float64(out.Level))
 	if v := out.Verdict; v != nil {
 		d.verdict = v.Reason
 		d.reason(v.Reason).judgements.Inc()

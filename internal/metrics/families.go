@@ -13,7 +13,7 @@ type families struct {
 
 	wakeToSignal, verdictToSignal, signalToMemory, signalToExit, scan *prometheus.HistogramVec
 
-	blind, inFlight, lastKill, lastJudged, processes           *prometheus.GaugeVec
+	level, blind, inFlight, lastKill, lastJudged, processes    *prometheus.GaugeVec
 	size, free, available, fileCache                           *prometheus.GaugeVec
 	swapSize, swapFree, swapFillable, zramOriginal, zramMemory *prometheus.GaugeVec
 	watermark, average, thrashing, thrashingLimit              *prometheus.GaugeVec
@@ -54,6 +54,7 @@ func (m *Metrics) addTimes(f *families) {
 }
 
 func (m *Metrics) addStates(f *families) {
+	f.level = m.gauges("lmkd_pressure_level", "The level of pressure: 0 none, 1 low, 2 medium, 3 critical.", "domain")
 	f.blind = m.gauges("lmkd_blind", "Whether memory could not be read at the last look.", "domain")
 	f.inFlight = m.gauges("lmkd_victim_in_flight", "Victims that were signalled and are not gone.", "domain")
 	f.lastKill = m.gauges("lmkd_last_kill_timestamp_seconds", "When the last victim was signalled.", "domain")
@@ -86,7 +87,7 @@ func (f *families) domain(name string) *domain {
 		wakeToSignal: f.wakeToSignal.WithLabelValues(name), verdictToSignal: f.verdictToSignal.WithLabelValues(name),
 		signalToMemory: f.signalToMemory.WithLabelValues(name), signalToExit: f.signalToExit.WithLabelValues(name),
 		scan:  f.scan.WithLabelValues(name),
-		blind: f.blind.WithLabelValues(name), inFlight: f.inFlight.WithLabelValues(name),
+		level: f.level.WithLabelValues(name), blind: f.blind.WithLabelValues(name), inFlight: f.inFlight.WithLabelValues(name),
 		lastKill: reading{vec: f.lastKill, labels: []string{name}}, lastJudged: reading{vec: f.lastJudged, labels: []string{name}},
 		processes: reading{vec: f.processes, labels: []string{name}},
 		verdict:   pressure.None,

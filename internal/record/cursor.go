@@ -64,7 +64,7 @@ func (c *cursor) view(s *slot) *Entry {
 	e := &c.entry
 	*e = Entry{Seq: s.seq, Lost: s.seq - c.seq - 1, Domain: s.domain, Cut: s.cut, In: s.in}
 	c.seq = s.seq
-	e.Out.Note = s.note
+	e.Out.Note, e.Out.Level, e.Out.LevelChanged = s.note, s.level, s.graded
 	if s.hasSample {
 		e.In.Sample = &s.sample
 	}
@@ -90,7 +90,7 @@ func (c *cursor) actions(s *slot) []engine.Action {
 		a := &s.actions[i]
 		c.acts[i] = engine.Action{
 			Do: a.do, Watermarks: a.watermarks, Surveyed: a.surveyed, Soft: a.soft, Tree: a.tree,
-			Index: a.index, Until: time.Duration(a.until),
+			Index: a.index, Until: time.Duration(a.until), Again: time.Duration(a.again),
 		}
 		if a.do == engine.List {
 			c.acts[i].Query = s.query

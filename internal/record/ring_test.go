@@ -63,7 +63,7 @@ func fullStep() (*engine.Input, *engine.Output) {
 	for i := range out.Ranking.Places {
 		out.Ranking.Places[i].Excluded, out.Ranking.Places[i].By = victim.IsDying, victim.ByYouth
 	}
-	out.Note = engine.KillDone
+	out.Note, out.Level = engine.KillDone, pressure.LevelMedium
 	out.Verdict.Reason, out.Verdict.Event = pressure.LowAvailable, pressure.LevelMedium
 	out.Outcome.Verdict = *out.Verdict
 	out.Outcome.Victim.Cgroup, out.Outcome.Victim.Cmdline = nil, nil

@@ -30,6 +30,8 @@ type slot struct {
 	verdict  pressure.Verdict
 	query    victim.Query // of the List action, the only one that has one
 	note     engine.Note
+	level    pressure.Level
+	graded   bool // the level changed
 	actions  [maxActions]action
 	acts     uint8
 
@@ -47,6 +49,7 @@ type action struct {
 	tree       bool
 	index      int
 	until      int64
+	again      int64
 }
 
 // table holds what a Listed step brings.
@@ -71,14 +74,14 @@ func (s *slot) fill(domain uint16, in *engine.Input, out *engine.Output) {
 	if s.hasVerdict = out.Verdict != nil; s.hasVerdict {
 		s.verdict = *out.Verdict
 	}
-	s.note = out.Note
+	s.note, s.level, s.graded = out.Note, out.Level, out.LevelChanged
 	s.acts = uint8(min(len(out.Actions), maxActions))
 	if len(out.Actions) > maxActions {
 		s.cut |= CutActions
 	}
 	for i := range out.Actions[:s.acts] {
 		a := &out.Actions[i]
-		s.actions[i] = action{a.Do, a.Watermarks, a.Surveyed, a.Soft, a.Tree, a.Index, int64(a.Until)}
+		s.actions[i] = action{a.Do, a.Watermarks, a.Surveyed, a.Soft, a.Tree, a.Index, int64(a.Until), int64(a.Again)}
 		if a.Do == engine.List {
 			s.query = a.Query
 		}

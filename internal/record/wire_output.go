@@ -14,6 +14,8 @@ type wireOutput struct {
 	Verdict *wireVerdict `json:"verdict,omitempty"`
 	Ranking *wireRanking `json:"ranking,omitempty"`
 	Note    string       `json:"note,omitempty"`
+	Level   string       `json:"level,omitempty"`
+	Changed bool         `json:"level_changed,omitempty"`
 	Outcome *wireOutcome `json:"outcome,omitempty"`
 }
 
@@ -26,6 +28,7 @@ type wireAction struct {
 	Tree       bool          `json:"tree,omitempty"`
 	Index      int           `json:"index,omitempty"`
 	Until      time.Duration `json:"until,omitempty"`
+	Again      time.Duration `json:"again,omitempty"`
 }
 
 type wireVerdict struct {
@@ -61,7 +64,7 @@ type wireOutcome struct {
 }
 
 func toWireOutput(o *engine.Output) wireOutput {
-	w := wireOutput{Note: o.Note.String()}
+	w := wireOutput{Note: o.Note.String(), Level: levelName(o.Level), Changed: o.LevelChanged}
 	for i := range o.Actions {
 		w.Actions = append(w.Actions, toWireAction(&o.Actions[i]))
 	}
@@ -80,7 +83,7 @@ func toWireOutput(o *engine.Output) wireOutput {
 
 func toWireAction(a *engine.Action) wireAction {
 	w := wireAction{
-		Do: a.Do.String(), Watermarks: a.Watermarks, Surveyed: a.Surveyed, Soft: a.Soft, Tree: a.Tree, Index: a.Index, Until: a.Until,
+		Do: a.Do.String(), Watermarks: a.Watermarks, Surveyed: a.Surveyed, Soft: a.Soft, Tree: a.Tree, Index: a.Index, Until: a.Until, Again: a.Again,
 	}
 	if a.Do == engine.List {
 		w.Query = toWireQuery(&a.Query)
@@ -102,7 +105,8 @@ func toWireOutcome(o *engine.Outcome) *wireOutcome {
 }
 
 func (w *wireOutput) output(o *engine.Output) error {
-	err := parseName(notes, w.Note, &o.Note)
+	err := errors.Join(parseName(notes, w.Note, &o.Note), parseLevel(w.Level, &o.Level))
+	o.LevelChanged = w.Changed
 	for i := range w.Actions {
 		a, bad := w.Actions[i].action()
 		o.Actions, err = append(o.Actions, a), errors.Join(err, bad)
@@ -123,7 +127,7 @@ func (w *wireOutput) output(o *engine.Output) error {
 }
 
 func (w *wireAction) action() (engine.Action, error) {
-	a := engine.Action{Watermarks: w.Watermarks, Surveyed: w.Surveyed, Soft: w.Soft, Tree: w.Tree, Index: w.Index, Until: w.Until}
+	a := engine.Action{Watermarks: w.Watermarks, Surveyed: w.Surveyed, Soft: w.Soft, Tree: w.Tree, Index: w.Index, Until: w.Until, Again: w.Again}
 	err := parseName(deeds, w.Do, &a.Do)
 	if w.Query != nil {
 		err = errors.Join(err, w.Query.query(&a.Query))
