@@ -57,6 +57,7 @@ type Input struct {
 
 	Sample  *pressure.Sample // Sampled
 	Reclaim pressure.Reclaim // Sampled
+	Targets pressure.Targets // Sampled: what a client asked for by LMK_TARGET
 
 	Candidates []victim.Process // Listed
 	Listing    Listing          // Listed

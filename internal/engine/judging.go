@@ -11,7 +11,7 @@ func (st *State) judgement(p *Policy, in *Input) {
 		st.before = st.judge
 	}
 	st.verdict = pressure.Judge(&p.Pressure, &st.judge, &pressure.Input{
-		Sample: in.Sample, Event: st.event, Reclaim: in.Reclaim,
+		Sample: in.Sample, Event: st.event, Reclaim: in.Reclaim, Targets: in.Targets,
 	})
 	st.event, st.verdictAt = pressure.LevelNone, in.At
 	st.out.Verdict = &st.verdict

@@ -24,6 +24,7 @@ type wireEntry struct {
 	Members    int           `json:"members,omitempty"`
 	Sample     *wireSample   `json:"sample,omitempty"`
 	Reclaim    wireReclaim   `json:"reclaim,omitzero"`
+	Targets    wireTargets   `json:"targets,omitzero"`
 	Candidates []wireProcess `json:"candidates,omitempty"`
 	Listing    wireListing   `json:"listing,omitzero"`
 	Out        wireOutput    `json:"out"`
@@ -34,6 +35,13 @@ type wireReclaim struct {
 	Kswapd      bool          `json:"kswapd,omitempty"`
 	Direct      bool          `json:"direct,omitempty"`
 	DirectSince time.Duration `json:"direct_since,omitempty"`
+}
+
+type wireTargets [6]wireMinfree
+
+type wireMinfree struct {
+	Bytes  uint64 `json:"bytes,omitempty"`
+	MinAdj int16  `json:"min_adj,omitempty"`
 }
 
 type wireListing struct {
@@ -49,7 +57,7 @@ func toWireEntry(e *Entry) *wireEntry {
 		Seq: e.Seq, Lost: e.Lost, Cut: e.Cut, Domain: e.Domain,
 		At: in.At, Kind: in.Kind.String(), Source: in.Source, Event: levelName(in.Event),
 		Errno: in.Errno, Took: in.Took, Members: in.Members,
-		Reclaim: wireReclaim(in.Reclaim), Listing: wireListing(in.Listing), Out: toWireOutput(&e.Out),
+		Reclaim: wireReclaim(in.Reclaim), Targets: toWireTargets(&in.Targets), Listing: wireListing(in.Listing), Out: toWireOutput(&e.Out),
 	}
 	if in.Sample != nil {
 		w.Sample = toWireSample(in.Sample)
@@ -58,6 +66,20 @@ func toWireEntry(e *Entry) *wireEntry {
 		w.Candidates = append(w.Candidates, toWireProcess(&in.Candidates[i]))
 	}
 	return w
+}
+
+func toWireTargets(t *pressure.Targets) (w wireTargets) {
+	for i := range t {
+		w[i] = wireMinfree(t[i])
+	}
+	return w
+}
+
+func (w *wireTargets) targets() (t pressure.Targets) {
+	for i := range w {
+		t[i] = pressure.Minfree(w[i])
+	}
+	return t
 }
 
 // levelName leaves the common level out of the trace.
@@ -84,7 +106,7 @@ func (w *wireEntry) entry() (*Entry, error) {
 	in := &e.In
 	*in = engine.Input{
 		At: w.At, Source: w.Source, Errno: w.Errno, Took: w.Took, Members: w.Members,
-		Reclaim: pressure.Reclaim(w.Reclaim), Listing: engine.Listing(w.Listing),
+		Reclaim: pressure.Reclaim(w.Reclaim), Targets: w.Targets.targets(), Listing: engine.Listing(w.Listing),
 	}
 	if w.Sample != nil {
 		in.Sample = w.Sample.sample()

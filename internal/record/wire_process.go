@@ -28,6 +28,7 @@ type wireProcess struct {
 	MajorFaults uint64        `json:"major_faults,omitempty"`
 	Brood       uint64        `json:"brood,omitempty"`
 	Children    int32         `json:"children,omitempty"`
+	Turn        uint64        `json:"turn,omitempty"`
 	Rule        int16         `json:"rule,omitempty"`
 	Adjust      int16         `json:"adjust,omitempty"`
 	Effect      victim.Effect `json:"effect,omitempty"`
@@ -41,7 +42,7 @@ func toWireProcess(p *victim.Process) wireProcess {
 	return wireProcess{
 		p.PID, p.Adj, uint32(p.Flag), p.RSS, p.Shared, p.SwapHint, p.PPID, p.UID, p.Threads, p.StartTime,
 		p.RssAnon, p.RssFile, p.RssShmem, p.Swap, p.Locked, p.Huge, p.PageTable, p.Growth, p.MajorFaults,
-		p.Brood, p.Children, p.Rule, p.Adjust, p.Effect, p.Death,
+		p.Brood, p.Children, p.Turn, p.Rule, p.Adjust, p.Effect, p.Death,
 		text(p.Comm[:p.CommLen]), text(p.Cgroup), text(p.Cmdline),
 	}
 }
@@ -58,7 +59,7 @@ func (w *wireProcess) process(p *victim.Process) error {
 		PPID: w.PPID, UID: w.UID, Threads: w.Threads, StartTime: w.StartTime,
 		RssAnon: w.RssAnon, RssFile: w.RssFile, RssShmem: w.RssShmem, Swap: w.Swap, Locked: w.Locked,
 		Huge: w.Huge, PageTable: w.PageTable, Growth: w.Growth, MajorFaults: w.MajorFaults,
-		Brood: w.Brood, Children: w.Children, Rule: w.Rule, Adjust: w.Adjust, Effect: w.Effect, Death: w.Death,
+		Brood: w.Brood, Children: w.Children, Turn: w.Turn, Rule: w.Rule, Adjust: w.Adjust, Effect: w.Effect, Death: w.Death,
 		CommLen: uint8(n), Comm: comm, Cgroup: w.Cgroup, Cmdline: w.Cmdline,
 	}
 	if !p.Known() {

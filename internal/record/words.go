@@ -99,7 +99,7 @@ func adopted(note engine.Note, o *engine.Outcome) string {
 func refusals(l *engine.Listing) string {
 	text := fmt.Sprintf("%d processes seen", l.Seen)
 	for i, n := range l.Refused {
-		if n > 0 && i <= int(victim.HasNothing) {
+		if n > 0 && i <= int(victim.IsUnregistered) {
 			text += fmt.Sprintf(", %d refused: %s", n, victim.Exclusion(i))
 		}
 	}

@@ -7,6 +7,7 @@ type Input struct {
 	Sample  *Sample
 	Event   Level   // the PSI trigger that fired, LevelNone for a poll
 	Reclaim Reclaim // what reclaim events say
+	Targets Targets // what a client asked for by LMK_TARGET, all zero without one
 }
 
 // Facts are what the judge computed from a sample: every number that a rule

@@ -8,6 +8,10 @@ type Minfree struct {
 	MinAdj int16
 }
 
+// Targets are those of the last LMK_TARGET in the order sent, at most six. What
+// is unused is zero, and nothing is ever below zero bytes.
+type Targets [6]Minfree
+
 // JudgeMinfree is that judgement: the first target, in the order sent, that
 // both the free memory above all reserves and the file cache are below gives
 // the bar. False is that neither is short of any. Watermarks must be known:

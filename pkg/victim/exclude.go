@@ -5,17 +5,18 @@ type Exclusion uint8
 
 // The reasons, in the order in which they are looked for.
 const (
-	Eligible      Exclusion = iota
-	IsInit                  // PID 1
-	IsKernel                // a kernel thread
-	IsOwn                   // the daemon or its ancestor
-	IsUnkillable            // oom_score_adj is -1000
-	IsGone                  // vanished or a zombie
-	IsDying                 // on its way out already: killing it again gives nothing
-	IsStuck                 // an earlier kill failed or timed out
-	IsBelowMinAdj           // more important than the verdict allows
-	IsProtected             // a rule says never
-	HasNothing              // a kill would give nothing back
+	Eligible       Exclusion = iota
+	IsInit                   // PID 1
+	IsKernel                 // a kernel thread
+	IsOwn                    // the daemon or its ancestor
+	IsUnkillable             // oom_score_adj is -1000
+	IsGone                   // vanished or a zombie
+	IsDying                  // on its way out already: killing it again gives nothing
+	IsStuck                  // an earlier kill failed or timed out
+	IsBelowMinAdj            // more important than the verdict allows
+	IsProtected              // a rule says never
+	HasNothing               // a kill would give nothing back
+	IsUnregistered           // no client registered it, and nobody else may die
 )
 
 var exclusionText = [...]string{
@@ -30,6 +31,8 @@ var exclusionText = [...]string{
 	IsBelowMinAdj: "its oom_score_adj is below what the verdict allows",
 	IsProtected:   "a rule protects it",
 	HasNothing:    "a kill would give nothing back",
+
+	IsUnregistered: "no client registered it",
 }
 
 func (e Exclusion) String() string { return exclusionText[e] }
@@ -45,6 +48,8 @@ func (pol *Policy) Excluded(q *Query, p *Process) Exclusion {
 		return IsOwn
 	case p.Adj <= -1000:
 		return IsUnkillable
+	case p.Is(Unregistered):
+		return IsUnregistered
 	case p.Flag&(Vanished|Zombie) != 0:
 		return IsGone
 	case p.Is(Dying):

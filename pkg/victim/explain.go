@@ -54,7 +54,11 @@ func (p *Process) ruled(pol *Policy) string {
 
 // describe names p with what its class depends on.
 func (p *Process) describe() string {
-	return Quote(p.Comm[:p.CommLen]) + " (" + strconv.Itoa(int(p.PID)) + "), oom_score_adj " + strconv.Itoa(int(p.Adj))
+	text := Quote(p.Comm[:p.CommLen]) + " (" + strconv.Itoa(int(p.PID)) + "), oom_score_adj " + strconv.Itoa(int(p.Adj))
+	if p.Is(Registered) {
+		text += ", registered"
+	}
+	return text
 }
 
 // Quote puts a name of the kernel's into single quotes for a line of text; what

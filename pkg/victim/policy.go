@@ -28,6 +28,20 @@ type Policy struct {
 	// brood: from then on the parent is chosen with all of them, for whoever
 	// kills them one by one is not done before it stops making them. 0 is never.
 	Brood int
+
+	// Roll is how processes that clients registered stand to all others.
+	Roll RollUse
+
+	// RollKernel has the kernel's oom_score_adj of a registered process stand,
+	// where it differs from what the client said: somebody changed it since, or
+	// the client asked for it to be left alone.
+	RollKernel bool
+
+	// KillHeaviest takes of registered processes at one oom_score_adj the one
+	// that gives back the most, as it is always done at 200 and below, in place
+	// of the one that was given its oom_score_adj the longest ago. Where
+	// registered processes do not go before all others, it changes nothing.
+	KillHeaviest bool
 }
 
 // Query is what a verdict asks of a ranking.

@@ -13,12 +13,13 @@ const (
 	Vanished                         // gone between the phases
 	CoreDumping                      // status says CoreDumping: 1
 	Traced                           // TracerPid is not 0
-	Registered                       // a client registered it
+	Registered                       // a client registered it: Adj is the client's word, unless the policy has the kernel's
 	InitOfNS                         // PID 1 of a pid namespace
 	Unkillable                       // the kernel refuses the daemon's signals to it
 	Uninterruptible                  // state D
 	LeadsSession                     // its session has its pid
 	Young                            // it started in this episode, or just before
+	Unregistered                     // no client registered it, and only such may die
 )
 
 // CommSize is the length of the kernel's task name with room for its end
@@ -58,6 +59,8 @@ type Process struct {
 	MajorFaults uint64 // majflt of stat, since its start
 
 	Children int32 // how many they are
+
+	Turn uint64 // of its Registration
 
 	// What Mark says.
 	Rule   int16 // the rule that holds, counted from 1; 0 for none

@@ -7,14 +7,17 @@ type Comparison uint8
 
 // The comparisons in the order in which they are tried.
 const (
-	NoComparison Comparison = iota
-	ByWorth                 // one gives back enough for its class to count
-	ByRule                  // a rule that says first or last
-	ByClass                 // the class of oom_score_adj
-	ByGain                  // what a kill gives back
-	ByGrowth                // what of it came in this episode
-	ByYouth                 // the later start
-	ByPID                   // the higher pid
+	NoComparison   Comparison = iota
+	ByWorth                   // one gives back enough for its class to count
+	ByRule                    // a rule that says first or last
+	ByClass                   // the class of oom_score_adj
+	ByGain                    // what a kill gives back
+	ByGrowth                  // what of it came in this episode
+	ByYouth                   // the later start
+	ByPID                     // the higher pid
+	ByRegistration            // a client registered one of them
+	ByAdj                     // of two that clients registered, the higher oom_score_adj
+	ByTurn                    // the same oom_score_adj, given longer ago
 )
 
 var comparisonText = [...]string{
@@ -26,19 +29,27 @@ var comparisonText = [...]string{
 	ByGrowth:     "it has grown less",
 	ByYouth:      "it started earlier",
 	ByPID:        "its pid is lower",
+
+	ByRegistration: "no client registered it",
+	ByAdj:          "its oom_score_adj is lower",
+	ByTurn:         "it was given this oom_score_adj later",
 }
 
 func (c Comparison) String() string { return comparisonText[c] }
 
-// order is the whole order as a sentence: worth, then rule, then class, then
-// gain with growth, then youth, then pid. Each gives -1 when a goes before b.
+// order is the whole order as a sentence: worth, then rule, then registration,
+// then class, then for registered ones Android's lists, then gain with growth,
+// then youth, then pid. Each gives -1 when a goes before b.
 var order = [...]struct {
 	by      Comparison
 	compare func(pol *Policy, q *Query, a, b *Process) int
 }{
 	{ByWorth, worth},
 	{ByRule, rule},
+	{ByRegistration, registered},
 	{ByClass, class},
+	{ByAdj, adj},
+	{ByTurn, turn},
 	{ByGain, gain},
 	{ByYouth, youth},
 	{ByPID, pid},

@@ -16,8 +16,11 @@ func randomMachine(r *rand.Rand, n int) []Process {
 		p.RssShmem, p.RssFile = uint64(r.Intn(2))<<20, uint64(r.Intn(3))<<20
 		p.RSS, p.SwapHint = p.RssAnon+p.RssFile+p.RssShmem, p.Swap
 		p.StartTime = uint64(r.Intn(4))
+		if r.Intn(3) == 0 {
+			p.Flag, p.Turn = p.Flag|Registered, uint64(i+1)
+		}
 		if r.Intn(10) == 0 {
-			p.Flag |= []Flag{Kernel, Own, Dying, Zombie, Vanished}[r.Intn(5)]
+			p.Flag |= []Flag{Kernel, Own, Dying, Zombie, Vanished, Unregistered}[r.Intn(6)]
 		}
 	}
 	return table
@@ -27,6 +30,7 @@ func randomPolicy(r *rand.Rand) Policy {
 	return Policy{
 		Bands:   [][]int16{nil, {900, 0}, {900, 300, 0}}[r.Intn(3)],
 		MinGain: uint64(r.Intn(4)) << 20,
+		Roll:    RollUses()[r.Intn(4)], KillHeaviest: r.Intn(4) == 0,
 	}
 }
 
@@ -38,7 +42,7 @@ func randomQuery(r *rand.Rand) Query {
 
 // phaseOne is what the scan knows of p before its details are read.
 func phaseOne(p *Process) Process {
-	return Process{PID: p.PID, Adj: p.Adj, RSS: p.RSS, SwapHint: p.SwapHint, Flag: p.Flag & (Kernel | Own)}
+	return Process{PID: p.PID, Adj: p.Adj, RSS: p.RSS, SwapHint: p.SwapHint, Flag: p.Flag & (Kernel | Own | Registered), Turn: p.Turn}
 }
 
 // TestRankIgnoresTheTablesOrder: a shuffled table has the same ranking, whole,
@@ -97,7 +101,7 @@ func TestExcludedAreNeverChosen(t *testing.T) {
 			continue
 		}
 		p := &table[index]
-		if p.PID == 1 || p.Flag&(Kernel|Own|Dying|Zombie|Vanished) != 0 || p.Adj == -1000 || p.Adj < q.MinAdj || q.Shun.Has(p) {
+		if p.PID == 1 || p.Flag&(Kernel|Own|Dying|Zombie|Vanished|Unregistered) != 0 || p.Adj == -1000 || p.Adj < q.MinAdj || q.Shun.Has(p) {
 			t.Fatalf("chosen: %+v", *p)
 		}
 	}
@@ -237,12 +241,12 @@ func BenchmarkShortlist(b *testing.B) {
 }
 
 func TestWords(t *testing.T) {
-	for e := Eligible; e <= HasNothing; e++ {
+	for e := Eligible; e <= IsUnregistered; e++ {
 		if e.String() == "" {
 			t.Errorf("exclusion %d has no words", e)
 		}
 	}
-	for c := NoComparison; c <= ByPID; c++ {
+	for c := NoComparison; c <= ByTurn; c++ {
 		if c.String() == "" {
 			t.Errorf("comparison %d has no words", c)
 		}

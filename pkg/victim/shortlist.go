@@ -81,7 +81,7 @@ func (s *Shortlist) Sorted() []Process {
 // best, whose phase two is known. What phase one does not know, when p started,
 // is taken in its favour.
 func (pol *Policy) CanStillWin(q *Query, p, best *Process) bool {
-	for _, compare := range [...]func(*Policy, *Query, *Process, *Process) int{worth, rule, class, gain} {
+	for _, compare := range [...]func(*Policy, *Query, *Process, *Process) int{worth, rule, registered, class, adj, turn, gain} {
 		if c := compare(pol, q, p, best); c != 0 {
 			return c < 0
 		}

@@ -16,10 +16,11 @@ import (
 //	# text             a comment
 //	policy K=V ...     bands (a list, or none), mingain, never (a list); forgets the machine
 //	                   growth (its weight), brood, ram, and builtin for the rules that come along
+//	                   roll (only, first, beside or off) and heaviest
 //	rule K=V ...       goes before those: comm, cgroup, unit, exe, cmdline, parent, users, and
 //	                   effect, adj, kill, below
 //	query K=V ...      minadj, countfile, swapsaved, bereaved, shun (a list of pid/start)
-//	NAME PID K=V ...   a process: adj, anon, file, shmem, swap, locked, growth, start, ppid, uid,
+//	NAME PID K=V ...   a process: adj, anon, file, shmem, swap, locked, growth, start, ppid, uid, turn (which registers it),
 //	                   cgroup, exe, cmdline (with _ for blanks) and flags (a list);
 //	                   NAME is a Go string if it begins with a quote
 //	rank               ranks the machine and explains it
@@ -108,6 +109,14 @@ func (m *machine) setPolicy(key, value string) (err error) {
 		_, err = fmt.Sscan(value, &m.policy.Brood)
 	case "ram":
 		m.ram, err = transcript.ParseSize(value)
+	case "roll":
+		for _, u := range victim.RollUses() {
+			if u.String() == value {
+				m.policy.Roll = u
+			}
+		}
+	case "heaviest":
+		m.policy.KillHeaviest = true
 	case "builtin":
 		m.policy.Rules = victim.BuiltIn()
 	default:
@@ -208,7 +217,7 @@ func (m *machine) setQuery(key, value string) (err error) {
 
 var flags = map[string]victim.Flag{
 	"kernel": victim.Kernel, "zombie": victim.Zombie, "own": victim.Own, "dying": victim.Dying, "vanished": victim.Vanished,
-	"leader": victim.LeadsSession, "young": victim.Young,
+	"stranger": victim.Unregistered, "leader": victim.LeadsSession, "young": victim.Young,
 }
 
 func (m *machine) process(words []string) error {
@@ -246,6 +255,9 @@ func (m *machine) process(words []string) error {
 			p.Locked, err = transcript.ParseSize(value)
 		case "adj":
 			_, err = fmt.Sscan(value, &p.Adj)
+		case "turn":
+			p.Flag |= victim.Registered
+			_, err = fmt.Sscan(value, &p.Turn)
 		case "start":
 			_, err = fmt.Sscan(value, &p.StartTime)
 		case "anon":
