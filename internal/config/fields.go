@@ -49,6 +49,9 @@ func userRules(c *Config) *[]victim.Rule       { return &c.Rules }
 func protect(c *Config) *bool                  { return &c.Protect }
 func growthWeight(c *Config) *int              { return &c.Machine.Victim.GrowthWeight }
 func brood(c *Config) *int                     { return &c.Machine.Victim.Brood }
+func rollUse(c *Config) *victim.RollUse        { return &c.Machine.Victim.Roll }
+func rollKernel(c *Config) *bool               { return &c.Machine.Victim.RollKernel }
+func killHeaviestTask(c *Config) *bool         { return &c.Machine.Victim.KillHeaviest }
 func killTimeout(c *Config) *time.Duration     { return &c.Machine.KillTimeout }
 func termTimeout(c *Config) *time.Duration     { return &c.Machine.TermTimeout }
 func maxKills(c *Config) *int                  { return &c.Machine.MaxKills }

@@ -24,6 +24,8 @@ var (
 	variants = codec[pressure.Variant]{"android17 or android15", parseVariant, formatVariant}
 	bands    = codec[int16]{"a list of numbers from 1000 down to -999 such as [900, 0]", parseBand, formatBand}
 	names    = codec[string]{"a list of task names such as [sshd, Xorg]", parseName, strconv.Quote}
+	rolls    = codec[victim.RollUse]{"only, first, beside or off", parseRoll, victim.RollUse.String}
+	words    = codec[bool]{"client or kernel", parseWord, formatWord}
 
 	// Android's properties are bare numbers in a unit that their name tells.
 	millis = codec[time.Duration]{"a whole number of milliseconds", parseMillis, formatMillis}
@@ -53,6 +55,31 @@ func formatVariant(v pressure.Variant) string {
 		return "android15"
 	}
 	return "android17"
+}
+
+func parseRoll(s string) (victim.RollUse, error) {
+	for _, u := range victim.RollUses() {
+		if s == u.String() {
+			return u, nil
+		}
+	}
+	return 0, errors.New("is no place for registered processes")
+}
+
+// parseWord tells whose oom_score_adj of a registered process holds; true is the
+// kernel's.
+func parseWord(s string) (bool, error) {
+	if s != formatWord(true) && s != formatWord(false) {
+		return false, errors.New("has no oom_score_adj to give")
+	}
+	return s == formatWord(true), nil
+}
+
+func formatWord(kernel bool) string {
+	if kernel {
+		return "kernel"
+	}
+	return "client"
 }
 
 func parseBand(s string) (int16, error) {

@@ -66,6 +66,8 @@ var schema = []key{
 	text("victim.protect", switches, protect),
 	number("victim.growth_weight", numbers, limits[int]{low: 0, high: 1000}, growthWeight),
 	number("victim.brood", numbers, limits[int]{low: 2, high: 60, zero: true}, brood),
+	text("victim.registered", rolls, rollUse),
+	text("victim.registered_adj", words, rollKernel),
 
 	number("kill.timeout", times, patience, killTimeout),
 	number("kill.term_timeout", times, patience, termTimeout),
@@ -82,6 +84,7 @@ var schema = []key{
 	number("android.psi_partial_stall_ms", millis, stalls, partialStall),
 	number("android.psi_complete_stall_ms", millis, stalls, completeStall),
 	number("android.psi_window_size_ms", millis, windows, window),
+	text("android.kill_heaviest_task", switches, killHeaviestTask),
 	number("android.kill_timeout_ms", millis, patience, killTimeout),
 	number("android.pressure_after_kill_min_score", numbers, scores, pressureAfterKillMinScore),
 	number("android.swap_free_low_percentage", numbers, whole, swapFreeLowPercentage),

@@ -78,7 +78,7 @@ func Linux() Policy {
 func Android() Policy {
 	p := Linux()
 	p.Pressure = pressure.Android()
-	p.Victim = victim.Policy{}
+	p.Victim = victim.Policy{Roll: victim.RollOnly}
 	p.FillRate = 0
 	p.KillTimeout = 100 * time.Millisecond
 	p.MaxKills = 0

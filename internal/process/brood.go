@@ -40,7 +40,7 @@ func (t *Table) addParent(b victim.Brood) {
 	}
 	p := &t.one
 	*p = victim.Process{PID: b.Parent}
-	if out := t.wholeParent(p); out != isThere || p.Flag != 0 {
+	if out := t.wholeParent(p); out != isThere || p.Flag&^victim.Registered != 0 {
 		return
 	}
 	t.detail(p)

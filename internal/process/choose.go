@@ -22,6 +22,8 @@ type Ask struct {
 	// Surveyed says that the last Survey is of this episode: what has grown
 	// since then counts as growth.
 	Surveyed bool
+	// Roll is what clients registered, nil when nobody ever did.
+	Roll *victim.Roll
 }
 
 // Stats says what a choice looked at.
@@ -102,7 +104,7 @@ func (t *Table) search() int {
 }
 
 func (t *Table) begin(ask Ask) {
-	t.ask, t.stats = ask, Stats{}
+	t.ask, t.stats, t.roll = ask, Stats{}, ask.roll()
 	t.rows, t.found, t.textUsed = t.rows[:0], t.found[:0], 0
 	t.machine = machine{
 		total:    (ask.RAM + ask.Swap) / t.pageSize,

@@ -23,7 +23,8 @@ const (
 // have grown by more than memory went that the ones that were read do not
 // explain.
 type current struct {
-	rows    []row // by pid
+	rows    []row        // by pid
+	roll    *victim.Roll // what they were read with
 	valid   bool
 	byScore bool
 	floor   uint64
@@ -45,17 +46,19 @@ type current struct {
 func (t *Table) remember() {
 	c := &t.current
 	*c = current{
-		rows: append(c.rows[:0], t.rows...), valid: t.ask.Now > 0,
+		rows: append(c.rows[:0], t.rows...), valid: t.ask.Now > 0, roll: t.roll,
 		byScore: t.byScore, floor: t.floor, lowest: t.lowest,
 		at: t.ask.Now, available: t.ask.Available, swapUsed: t.ask.SwapUsed,
 	}
 	slices.SortFunc(c.rows, func(a, b row) int { return int(a.pid) - int(b.pid) })
 }
 
-// usable tells whether the rows answer the question that was asked.
+// usable tells whether the rows answer the question that was asked. What clients
+// registered since, they do not know; and where nobody else is a candidate there
+// are few to read.
 func (t *Table) usable() bool {
 	c := &t.current
-	return c.valid && t.ask.Surveyed && !t.promotes && c.byScore == t.byScore && c.lowest <= t.lowest &&
+	return c.valid && t.ask.Surveyed && !t.promotes && c.roll == t.roll && !t.only() && c.byScore == t.byScore && c.lowest <= t.lowest &&
 		c.floor <= t.floor && t.ask.Now-c.at <= currentFor
 }
 
@@ -118,7 +121,7 @@ func (t *Table) reread(r *row) {
 	if out != isThere && out != isSmall {
 		p.Flag |= victim.Vanished
 	}
-	*r = row{rss: p.RSS, shared: p.Shared, hint: p.SwapHint, pid: pid, flag: p.Flag, adj: p.Adj, small: out == isSmall, fresh: true}
+	*r = row{rss: p.RSS, shared: p.Shared, hint: p.SwapHint, turn: p.Turn, pid: pid, flag: p.Flag, adj: p.Adj, small: out == isSmall, fresh: true}
 	t.explain(before, r)
 }
 

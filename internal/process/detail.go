@@ -9,7 +9,7 @@ import (
 // on the way, or cannot be read, is flagged Vanished, which excludes it.
 func (t *Table) detail(p *victim.Process) {
 	t.stats.Detailed++
-	if out := t.phaseTwo(p); out != isThere {
+	if t.phaseTwo(p) != isThere || t.disown(p) != isThere {
 		p.Flag |= victim.Vanished
 	} else {
 		t.grew(p)

@@ -41,7 +41,7 @@ func (t *Table) Survey(ask Ask) error {
 	t.remember()
 	for i := range t.current.rows {
 		r := &t.current.rows[i]
-		if len(t.base.sizes) < cap(t.base.sizes) && r.flag == 0 {
+		if len(t.base.sizes) < cap(t.base.sizes) && r.flag&^victim.Registered == 0 {
 			t.base.sizes = append(t.base.sizes, size{t.held(r), r.pid})
 		}
 	}

@@ -28,6 +28,7 @@ const (
 // row is what phase one keeps of a process, sizes in bytes.
 type row struct {
 	rss, shared, hint uint64
+	turn              uint64
 	pid               int32
 	flag              victim.Flag
 	adj, adjust       int16
@@ -39,7 +40,13 @@ type row struct {
 }
 
 // scan is phase one: every process becomes a row.
-func (t *Table) scan() error { return t.list(t.visit) }
+func (t *Table) scan() error {
+	if t.only() {
+		t.visitRegistered()
+		return nil
+	}
+	return t.list(t.visit)
+}
 
 // list gives every pid in /proc to each.
 func (t *Table) list(each func(pid int32)) error {
@@ -73,12 +80,12 @@ func (t *Table) visit(pid int32) {
 func (t *Table) record(p *victim.Process, out outcome) {
 	switch out {
 	case isThere, isSmall:
-		if out == isThere && t.promotes && p.PID > 1 && p.Flag == 0 && p.Adj > -1000 {
+		if out == isThere && t.promotes && p.PID > 1 && p.Flag&^victim.Registered == 0 && p.Adj > -1000 {
 			t.premark(p)
 		}
 		t.rows = append(t.rows, row{
 			rss: p.RSS, shared: p.Shared, hint: p.SwapHint, pid: p.PID, flag: p.Flag, adj: p.Adj,
-			rule: p.Rule, effect: p.Effect, adjust: p.Adjust, death: p.Death, small: out == isSmall,
+			turn: p.Turn, rule: p.Rule, effect: p.Effect, adjust: p.Adjust, death: p.Death, small: out == isSmall,
 		})
 	case isVanished:
 		t.stats.Vanished++
@@ -115,7 +122,7 @@ func (t *Table) offer() {
 		}
 		t.one = victim.Process{
 			PID: r.pid, Adj: r.adj, Flag: r.flag, RSS: r.rss, Shared: r.shared, SwapHint: r.hint,
-			Rule: r.rule, Effect: r.effect, Adjust: r.adjust, Death: r.death,
+			Turn: r.turn, Rule: r.rule, Effect: r.effect, Adjust: r.adjust, Death: r.death,
 		}
 		t.one.Growth = t.mostGrowth(&t.one)
 		t.short.Offer(&t.one)
@@ -170,7 +177,7 @@ func (t *Table) readScore(p *victim.Process) outcome {
 	if err != nil {
 		return t.judge(err)
 	}
-	pages, ok := t.machine.memoryPages(score, p.Adj)
+	pages, ok := t.machine.memoryPages(score, t.adj)
 	if !ok {
 		return t.readSize(p)
 	}
@@ -232,15 +239,24 @@ func (t *Table) memoryless(p *victim.Process) (statm, outcome) {
 	return statm{}, isThere
 }
 
-func (t *Table) readAdj(p *victim.Process) outcome {
+// readAdj fills Adj, with what a client said of p.
+func (t *Table) readAdj(p *victim.Process) (out outcome) {
+	if t.adj, out = t.kernelAdj(); out == isThere {
+		p.Adj = t.adj
+		t.enrol(p)
+	}
+	return out
+}
+
+// kernelAdj reads oom_score_adj of the process that was set.
+func (t *Table) kernelAdj() (int16, outcome) {
 	buf := t.line[:adjSize]
 	n, e := t.file("oom_score_adj", 0, buf)
 	if e != 0 {
-		return t.failed(e)
+		return 0, t.failed(e)
 	}
-	var err error
-	p.Adj, err = parseAdj(buf[:n])
-	return t.judge(err)
+	adj, err := parseAdj(buf[:n])
+	return adj, t.judge(err)
 }
 
 // failed turns the errno of the file read last into an outcome.

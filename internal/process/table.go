@@ -69,6 +69,8 @@ type Table struct {
 	owned               int
 
 	ask     Ask
+	roll    *victim.Roll // what clients registered, nil for nothing
+	adj     int16        // oom_score_adj of the process that was read last, as the kernel has it
 	machine machine
 	byScore bool   // sizes come from oom_score, for there is much in swap
 	floor   uint64 // bytes of RSS under which a process is left for later
