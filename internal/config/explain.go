@@ -332,6 +332,12 @@ func (c *Config) explainKill() string {
 	if t := m.KillTimeout; t > 0 {
 		s = fmt.Sprintf("I wait until the victim is gone before I look again, at most %s.", FormatTime(t))
 	}
+	if m.CountDying {
+		s += " Before I choose anybody I count what those who are dying already give back."
+	}
+	if m.CoolDown > 0 {
+		s += fmt.Sprintf(" When a victim is gone and its memory is not back, I wait up to %s for it, unless free memory is below the min watermark.", FormatTime(m.CoolDown))
+	}
 	if m.TermTimeout > 0 {
 		s = fmt.Sprintf("I ask a victim with SIGTERM and kill it %s later, or as soon as half of the floor is gone. ", FormatTime(m.TermTimeout)) + s
 	}

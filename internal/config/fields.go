@@ -53,6 +53,8 @@ func rollUse(c *Config) *victim.RollUse        { return &c.Machine.Victim.Roll }
 func rollKernel(c *Config) *bool               { return &c.Machine.Victim.RollKernel }
 func killHeaviestTask(c *Config) *bool         { return &c.Machine.Victim.KillHeaviest }
 func killTimeout(c *Config) *time.Duration     { return &c.Machine.KillTimeout }
+func countDying(c *Config) *bool               { return &c.Machine.CountDying }
+func coolDown(c *Config) *time.Duration        { return &c.Machine.CoolDown }
 func termTimeout(c *Config) *time.Duration     { return &c.Machine.TermTimeout }
 func maxKills(c *Config) *int                  { return &c.Machine.MaxKills }
 func killWindow(c *Config) *time.Duration      { return &c.Machine.KillWindow }

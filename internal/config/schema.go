@@ -70,6 +70,8 @@ var schema = []key{
 	text("victim.registered_adj", words, rollKernel),
 
 	number("kill.timeout", times, patience, killTimeout),
+	text("kill.count_dying", switches, countDying),
+	number("kill.cool_down", times, limits[time.Duration]{low: time.Millisecond, high: 10 * time.Second, zero: true}, coolDown),
 	number("kill.term_timeout", times, patience, termTimeout),
 	number("kill.max_kills", numbers, limits[int]{low: 0, high: 128}, maxKills),
 	number("kill.max_kills_window", times, limits[time.Duration]{low: time.Second, high: time.Hour}, killWindow),

@@ -26,6 +26,12 @@ func (l *loop) do(d *domain, a *engine.Action) bool {
 		return false
 	case engine.Escalate:
 		l.escalate(d)
+	case engine.Expedite:
+		l.expedite(a)
+		return false
+	case engine.Examine:
+		l.killer.examine(l.reapers, l.slowest(d), d.token(d.flight))
+		return false
 	case engine.Abandon:
 		l.forget(d)
 		return false
@@ -58,7 +64,7 @@ func (l *loop) list(d *domain, a *engine.Action) {
 	start := sys.Now()
 	l.in = engine.Input{Kind: engine.Listed}
 	ask := l.question(d)
-	ask.Query, ask.Surveyed = a.Query, a.Surveyed
+	ask.Query, ask.Surveyed, ask.Dying = a.Query, a.Surveyed, d.policy.CountDying
 	found, stats, err := l.table.Candidates(ask)
 	l.candidates = found
 	l.in.Candidates, l.in.Errno = found, int32(sys.ErrnoOf(err))
@@ -128,6 +134,28 @@ func (l *loop) escalate(d *domain) {
 	}
 	l.killer.reap(l.reapers, d.victim.Fd(), d.token(d.flight))
 	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start}
+}
+
+// expedite helps somebody who is dying already, and whom nobody waits for. Its
+// start time says that it is the one that was seen to die.
+func (l *loop) expedite(a *engine.Action) {
+	target := &l.candidates[a.Index]
+	if l.helped.Reset(int(target.PID)) != nil {
+		return
+	}
+	if l.helped.StartTime() == target.StartTime {
+		l.killer.reap(l.reapers, l.helped.Fd(), noFlight)
+	}
+	_ = l.helped.Close()
+}
+
+// slowest gives the pidfd of the victim, or of one of those who die with it when
+// it has gone before them.
+func (l *loop) slowest(d *domain) int {
+	if ready, e := sys.PollIn(d.victim.Fd()); d.tree.n > 0 && (e != 0 || ready != 0) {
+		return d.tree.fds[0].Int()
+	}
+	return d.victim.Fd()
 }
 
 // forget stops watching the victim and closes its pidfd.

@@ -25,7 +25,7 @@ func eager() engine.Policy {
 	p.Pressure.MaxAvailable, p.Pressure.LowAvailable, p.Pressure.LowAvailableBytes = 0, 100, 0
 	p.Pressure.SwapFreeLowPercentage = 100
 	p.Victim.Rules = nil
-	p.MaxKills = 0
+	p.MaxKills, p.CoolDown = 0, 0 // nobody dies, so that nothing comes back
 	return p
 }
 
@@ -116,8 +116,9 @@ func (a asked) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
 	a.signalled()
 	return dry{}.signal(p, startTime, sig)
 }
-func (asked) signalFd(int, int)               {}
-func (asked) reap(*kill.Reapers, int, uint64) {}
+func (asked) signalFd(int, int)                  {}
+func (asked) reap(*kill.Reapers, int, uint64)    {}
+func (asked) examine(*kill.Reapers, int, uint64) {}
 
 // A stopped loop does not make the watchdog of memory that is not short kill.
 func TestWatchdogLooksBeforeItKills(t *testing.T) {
@@ -286,5 +287,17 @@ func TestInflightSaysWhyNot(t *testing.T) {
 	var at *os.PathError
 	if _, _, err := openInflight(filepath.Join(file, "inflight")); !errors.As(err, &at) {
 		t.Errorf("a file in place of a directory: %v", err)
+	}
+}
+
+// The engine has the holds of pkg/kill by the same names.
+func TestHoldsAreTheSame(t *testing.T) {
+	for h := kill.Hold(1); h != 0; h <<= 1 {
+		if theirs := engine.Hold(h); theirs.String() != h.String() || engine.ParseHold(h.String()) != theirs && h.String() != "" {
+			t.Errorf("%#x is %q here and %q in pkg/kill", uint16(h), theirs, h)
+		}
+	}
+	if engine.Lasting != engine.Hold(kill.Lasting) {
+		t.Errorf("lasting are %v here and %v in pkg/kill", engine.Lasting, kill.Lasting)
 	}
 }

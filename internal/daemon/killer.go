@@ -10,6 +10,7 @@ type killer interface {
 	signal(p kill.Process, startTime uint64, sig int) sys.Errno
 	signalFd(pidfd, sig int)
 	reap(r *kill.Reapers, pidfd int, token uint64)
+	examine(r *kill.Reapers, pidfd int, token uint64)
 }
 
 // sharp kills.
@@ -30,6 +31,12 @@ func (k sharp) reap(r *kill.Reapers, pidfd int, token uint64) {
 	_ = r.Hand(kill.Job{Pidfd: pidfd, Token: token, Boost: true, Spare: !k.mrelease})
 }
 
+// examine has a worker look what keeps a victim; with the queue full nobody
+// looks this time.
+func (sharp) examine(r *kill.Reapers, pidfd int, token uint64) {
+	_ = r.Hand(kill.Job{Pidfd: pidfd, Token: token, Look: true})
+}
+
 // dry asks the kernel whether a signal would be permitted, and sends none: the
 // victim lives on, and its kill times out.
 type dry struct{}
@@ -41,3 +48,5 @@ func (dry) signal(p kill.Process, startTime uint64, _ int) sys.Errno {
 func (dry) signalFd(int, int) {}
 
 func (dry) reap(*kill.Reapers, int, uint64) {}
+
+func (dry) examine(*kill.Reapers, int, uint64) {}

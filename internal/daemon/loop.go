@@ -6,6 +6,7 @@ import (
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/kill"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
@@ -50,6 +51,7 @@ type loop struct {
 
 	descendants [treeSize]int32  // scratch of one listing
 	candidates  []victim.Process // of the last List
+	helped      exitwait.Process // scratch of expedite
 	in          engine.Input     // the input under way
 }
 
@@ -155,8 +157,8 @@ func (l *loop) settle(d *domain) {
 	}
 }
 
-// collect hands in the reclaims that are done; one of a victim that was given
-// up long ago tells nothing any more.
+// collect hands in what the workers have done; what concerns a victim that was
+// given up long ago tells nothing any more.
 func (l *loop) collect() {
 	for {
 		r, ok := l.reapers.Collect()
@@ -165,13 +167,20 @@ func (l *loop) collect() {
 		}
 		d := l.domainOf(r.Token)
 		mine := d != nil && r.Token == d.token(d.flight)
-		if !mine || !d.dying {
+		holds := engine.Hold(r.Condition.Holds)
+		switch {
+		case r.Looked:
+			if mine && d.dying && !r.Condition.Dead {
+				l.handle(d, engine.Input{Kind: engine.Examined, Holds: holds})
+			}
+			continue
+		case !mine || !d.dying:
 			_ = r.Boost.Undo()
-		} else {
+		default:
 			d.boost = r.Boost
 		}
 		if mine && r.Attempts > 0 {
-			l.handle(d, engine.Input{Kind: engine.Reaped, Errno: int32(r.Errno), Took: r.Took})
+			l.handle(d, engine.Input{Kind: engine.Reaped, Errno: int32(r.Errno), Took: r.Took, Holds: holds & engine.Shared})
 		}
 	}
 }

@@ -140,6 +140,6 @@ func (l *loop) drop(d *domain, i int) {
 // abandonTree forgets them all.
 func (l *loop) abandonTree(d *domain) {
 	for d.tree.n > 0 {
-		l.drop(d, d.tree.n - 1)
+		l.drop(d, d.tree.n-1)
 	}
 }

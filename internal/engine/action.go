@@ -19,12 +19,14 @@ const (
 	Survey             // note how large every process is; no input answers it
 	Kill               // send the candidate at Index SIGKILL, or SIGTERM if Soft
 	Escalate           // send the victim that had SIGTERM a SIGKILL
+	Expedite           // take the memory of the dying candidate at Index back; no input answers it
+	Examine            // look what keeps the victim; Examined answers when it may
 	Abandon            // stop waiting for the victim
 	Wait               // hand in Elapsed at Until, or before it what happens; Until 0 has no deadline
 	Rest               // arm every source and wait for the kernel alone, or until Again
 )
 
-var doText = [...]string{"sample", "list", "survey", "kill", "escalate", "abandon", "wait", "rest"}
+var doText = [...]string{"sample", "list", "survey", "kill", "escalate", "expedite", "examine", "abandon", "wait", "rest"}
 
 func (d Do) String() string { return doText[d] }
 
@@ -33,7 +35,7 @@ type Action struct {
 	Do         Do
 	Watermarks bool          // Sample
 	Query      victim.Query  // List
-	Index      int           // Kill: the victim's place in the candidates
+	Index      int           // Kill, Expedite: the place in the candidates
 	Surveyed   bool          // List: the last Survey is of this episode
 	Soft       bool          // Kill: ask with SIGTERM first
 	Tree       bool          // Kill: and those who die with it: its descendants, or its cgroup
@@ -56,9 +58,13 @@ const (
 	Held             // memory is held by files on tmpfs: no kill would give enough back
 	Ceiling          // too many kills of late: the next waits
 	Lowered          // nobody qualified: more important processes may die than the verdict asked for
+	KillStuck        // the victim is stuck and its memory is back: Outcome
+	Freeing          // what is dying already will give back enough: nobody else is chosen yet
+	Cooling          // the last victim is gone, its memory is not back yet: nobody else is chosen yet
 )
 
-var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind", "held", "ceiling", "lowered"}
+var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind", "held", "ceiling", "lowered",
+	"kill_stuck", "freeing", "cooling"}
 
 func (n Note) String() string { return noteText[n] }
 
@@ -69,7 +75,7 @@ type Output struct {
 	Verdict *pressure.Verdict // after Sampled
 	Ranking *victim.Ranking   // after Listed
 	Note    Note
-	Outcome *Outcome // with KillFailed, KillDone and KillTimeout
+	Outcome *Outcome // with KillFailed, KillDone, KillTimeout and KillStuck
 
 	Level        pressure.Level // the domain's, after this step; none when it rests for good
 	LevelChanged bool           // it is another one than after the step before
@@ -91,6 +97,7 @@ type Outcome struct {
 	AvailableBefore        uint64 // at the verdict, bytes
 	AvailableAfter         uint64 // at the first sample after the exit, bytes; 0 when none was taken
 	TimedOut               bool
+	Holds                  Hold // what keeps it, at the last look; Shared also when the reclaim found a living twin
 	Soft                   bool // SIGTERM came first
 	Adopted                bool // begun by an earlier run
 	Members                int  // others that were killed with it

@@ -21,9 +21,10 @@ const (
 	Reaped                // process_mrelease's answer: Errno, Took
 	Exited                // the victim's pidfd is ready
 	Adopted               // in place of Started: a kill of an earlier run is under way, of Candidates[0]
+	Examined              // Examine's answer: Holds
 )
 
-var kindText = [...]string{"started", "woken", "elapsed", "sampled", "listed", "signalled", "reaped", "exited", "adopted"}
+var kindText = [...]string{"started", "woken", "elapsed", "sampled", "listed", "signalled", "reaped", "exited", "adopted", "examined"}
 
 func (k Kind) String() string { return kindText[k] }
 
@@ -65,5 +66,6 @@ type Input struct {
 	Errno int32         // Sampled, Signalled, Reaped: the kernel's error number, 0 is success
 	Took  time.Duration // Signalled, Reaped: the step's duration
 
-	Members int // Signalled: how many others were killed with it
+	Members int  // Signalled: how many others were killed with it
+	Holds   Hold // Signalled, Reaped, Examined: what keeps the victim, or its memory
 }

@@ -30,6 +30,14 @@ type Policy struct {
 	// be chosen; 0 waits for ever.
 	KillTimeout time.Duration
 
+	// CountDying says that memory of the dying is counted before anybody else
+	// is chosen, each of them for KillTimeout at most.
+	CountDying bool
+
+	// CoolDown is how long after a victim's end nobody is chosen while its
+	// memory has not come back, unless free memory is below the min watermark.
+	CoolDown time.Duration
+
 	// TermTimeout is how long a victim that was asked with SIGTERM may take
 	// before SIGKILL; it ends early when less than half of the floor is
 	// available. 0 sends SIGKILL at once.
@@ -66,6 +74,8 @@ func Linux() Policy {
 		Window:   time.Second, Poll: 100 * time.Millisecond, PollUrgent: 10 * time.Millisecond,
 		PollSlow: time.Second, FillRate: 4 << 30,
 		KillTimeout:      2 * time.Second,
+		CountDying:       true,
+		CoolDown:         50 * time.Millisecond,
 		MaxKills:         60,
 		KillWindow:       time.Minute,
 		WatermarkRefresh: time.Minute,
@@ -82,6 +92,7 @@ func Android() Policy {
 	p.FillRate = 0
 	p.KillTimeout = 100 * time.Millisecond
 	p.MaxKills = 0
+	p.CountDying, p.CoolDown = false, 0
 	return p
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
@@ -45,6 +46,41 @@ func (st *State) heldByFiles(candidates []victim.Process, gain uint64) bool {
 	}
 	held := st.shmem - min(st.shmem, mapped)
 	return held > st.total/2 && gain < held/8
+}
+
+// gain gives what the first of the ranking would give back, 0 when nobody can
+// be chosen.
+func (st *State) gain() uint64 {
+	if st.ranking.Eligible == 0 {
+		return 0
+	}
+	return st.ranking.Places[0].Gain
+}
+
+// unsettled waits, for a while, when memory is on its way back: of the last
+// victim, or of somebody else who is dying.
+func (st *State) unsettled(p *Policy, in *Input, gain uint64) bool {
+	switch {
+	case st.cooling(in.At):
+		st.hold(Cooling, min(st.coolEnd, in.At+p.PollUrgent))
+	case st.freeing(p, in, gain):
+		st.hold(Freeing, in.At+p.PollUrgent)
+	default:
+		return false
+	}
+	return true
+}
+
+// cooling tells whether memory of the last victim may still be on its way. Below
+// the min watermark nobody can wait for it.
+func (st *State) cooling(now time.Duration) bool {
+	return now < st.coolEnd && st.verdict.Facts.Mark != pressure.BelowMin
+}
+
+// cameBack tells whether a quarter of what the last kill was to give back has
+// come: the rest others may have taken by now.
+func (st *State) cameBack() bool {
+	return st.available >= st.flight.AvailableBefore+st.flight.Gain/4
 }
 
 // hold makes no kill now and says why.

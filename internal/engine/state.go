@@ -28,10 +28,14 @@ type State struct {
 
 	// Invariant: phase is terming or dying from a successful Signalled to Exited
 	// or the deadline, and only then is flight about a living process.
-	flight   Outcome
-	deadline time.Duration // of the last Wait; 0 when resting
-	softEnd  time.Duration // when a victim that was asked to go is killed
-	pace     pace
+	flight    Outcome
+	deadline  time.Duration // of the last Wait; 0 when resting
+	softEnd   time.Duration // when a victim that was asked to go is killed
+	lasting   Hold          // what kept it in the last two looks alike
+	examineAt time.Duration // when a victim that is dying wants a look
+	coolEnd   time.Duration // until when memory of the last victim may still come back, 0 for no more
+	departing departures
+	pace      pace
 
 	event      pressure.Level // loudest event since the last sample
 	wokenAt    time.Duration  // first wake of this episode

@@ -30,6 +30,8 @@ func Step(p *Policy, st *State, in *Input) *Output {
 		st.exited(p, in)
 	case Adopted:
 		st.adopted(p, in)
+	case Examined:
+		st.examined(p, in)
 	}
 	st.grade(p, in.At)
 	return &st.out
@@ -67,8 +69,13 @@ func (st *State) elapsed(p *Policy, in *Input) {
 		st.look(p, in.At)
 		st.asked = true
 	case dying:
-		if st.deadline > 0 && in.At >= st.deadline {
-			st.timeout(p, in)
+		switch {
+		case st.deadline > 0 && in.At >= st.deadline:
+			st.abandon(p, in, KillTimeout)
+		case in.At >= st.examineAt:
+			st.examine(p, in.At)
+		default:
+			st.attend()
 		}
 	}
 }
@@ -79,7 +86,7 @@ func (st *State) sampled(p *Policy, in *Input) {
 		st.blind(p, in.At)
 		return
 	}
-	st.measure(in)
+	st.measure(p, in)
 	if p.Untriggered {
 		st.event = max(st.event, st.stalls.level(p, in.Sample))
 		if st.event != pressure.LevelNone {
@@ -119,13 +126,17 @@ func (st *State) blind(p *Policy, now time.Duration) {
 }
 
 // measure takes from a sample what the engine itself remembers.
-func (st *State) measure(in *Input) {
+func (st *State) measure(p *Policy, in *Input) {
 	m := &in.Sample.Memory
 	st.available, st.total, st.shmem = m.Available+m.ReclaimableElsewhere, m.Total, m.Shmem
 	if st.unmeasured {
 		st.flight.AvailableAfter = st.available
 		st.unmeasured = false
 		st.out.Note, st.out.Outcome = KillDone, &st.flight
+		st.coolEnd = st.flight.ExitedAt + p.CoolDown
+	}
+	if st.cameBack() {
+		st.coolEnd = 0
 	}
 	kills := in.Sample.Counters.OOMKill
 	switch {
@@ -146,6 +157,9 @@ func (st *State) listed(p *Policy, in *Input) {
 	p.Victim.Rank(&st.query, in.Candidates, &st.ranking)
 	st.out.Ranking = &st.ranking
 	index, ok := st.ranking.Winner()
+	if st.unsettled(p, in, st.gain()) {
+		return
+	}
 	if !ok {
 		st.nobodies = min(st.nobodies+1, len(bars))
 		st.hold(Nobody, in.At+p.PollSlow)
@@ -177,7 +191,7 @@ func (st *State) listed(p *Policy, in *Input) {
 // the signal did not reach it.
 func (st *State) signalled(p *Policy, in *Input) {
 	st.flight.SignalledAt, st.flight.SignalErrno, st.flight.SignalTook = in.At, in.Errno, in.Took
-	st.flight.Members = max(st.flight.Members, in.Members)
+	st.flight.Members, st.flight.Holds = max(st.flight.Members, in.Members), st.flight.Holds|in.Holds
 	if in.Errno != 0 {
 		st.out.Note, st.out.Outcome = KillFailed, &st.flight
 		st.shun.Add(st.flight.Victim.Identity())
@@ -212,11 +226,13 @@ func (st *State) await(p *Policy, now time.Duration) {
 	if p.KillTimeout > 0 {
 		st.deadline = now + p.KillTimeout
 	}
-	st.do(Action{Do: Wait, Until: st.deadline})
+	st.examineAt, st.lasting = now+p.examinePause(), 0
+	st.attend()
 }
 
 func (st *State) reaped(in *Input) {
 	st.flight.Reaped = true
+	st.flight.Holds |= in.Holds
 	st.flight.ReapedAt, st.flight.ReapErrno, st.flight.ReapTook = in.At, in.Errno, in.Took
 }
 
@@ -228,15 +244,6 @@ func (st *State) exited(p *Policy, in *Input) {
 	st.softEnd = 0
 	st.flight.ExitedAt = in.At
 	st.unmeasured = true
-	st.again(p, in)
-}
-
-// timeout gives the victim up: it is not chosen again, and the next may be.
-func (st *State) timeout(p *Policy, in *Input) {
-	st.flight.TimedOut = true
-	st.shun.Add(st.flight.Victim.Identity())
-	st.out.Note, st.out.Outcome = KillTimeout, &st.flight
-	st.do(Action{Do: Abandon})
 	st.again(p, in)
 }
 

@@ -27,6 +27,7 @@ import (
 //	    sampled [K=V ...]         changes the sample and hands it in; kswapd and direct are
 //	                              words here, events says that nothing reclaims
 //	    blind, signalled, reaped  with [errno=N] [took=DURATION]
+//	    examined [HOLD...]        words of Hold, with _ for a blank
 //
 // What the engine asks for follows, indented, and is compared. Times are shown
 // from the domain's start.
@@ -104,6 +105,11 @@ func (d *domain) input(out *transcript.Out, words []string) error {
 	case "signalled", "reaped":
 		in.Kind = map[string]engine.Kind{"signalled": engine.Signalled, "reaped": engine.Reaped}[words[1]]
 		err = transcript.AssignAll(rest, &result{&in})
+	case "examined":
+		in.Kind = engine.Examined
+		for _, w := range rest {
+			in.Holds |= engine.ParseHold(strings.ReplaceAll(w, "_", " "))
+		}
 	default:
 		kinds := map[string]engine.Kind{"started": engine.Started, "elapsed": engine.Elapsed, "exited": engine.Exited}
 		kind, ok := kinds[words[1]]
@@ -196,6 +202,8 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 		out.Printf("list: min adj %d, count file %v%s%s", a.Query.MinAdj, a.Query.CountFile, shunned(&a.Query), episode(a))
 	case engine.Kill:
 		out.Printf("kill %s%s", d.table[a.Index].Name(), map[bool]string{true: " with its descendants"}[a.Tree])
+	case engine.Expedite:
+		out.Printf("expedite %s", d.table[a.Index].Name())
 	case engine.Wait:
 		if a.Until == 0 {
 			out.Printf("wait for ever")

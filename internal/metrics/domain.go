@@ -40,8 +40,10 @@ var wakeSources = [...]struct {
 
 // byReason are the counters of one reason.
 type byReason struct {
-	judgements, nobody       prometheus.Counter
-	exited, timedOut, failed prometheus.Counter
+	judgements, nobody      prometheus.Counter
+	exited, timedOut, stuck prometheus.Counter
+	failed                  prometheus.Counter
+	freeing, cooling        prometheus.Counter
 }
 
 // reason gives the counters of r. None has judgements alone: it kills nobody.
@@ -57,6 +59,9 @@ func (d *domain) reason(r pressure.Reason) *byReason {
 		c.exited = d.f.kills.WithLabelValues(d.name, name, "exited")
 		c.timedOut = d.f.kills.WithLabelValues(d.name, name, "timed_out")
 		c.failed = d.f.kills.WithLabelValues(d.name, name, "failed")
+		c.stuck = d.f.kills.WithLabelValues(d.name, name, "stuck")
+		c.freeing = d.f.waited.WithLabelValues(d.name, name, "freeing")
+		c.cooling = d.f.waited.WithLabelValues(d.name, name, "cooling")
 	}
 	d.reasons[r] = c
 	return c
@@ -114,13 +119,26 @@ func (d *domain) output(in *engine.Input, out *engine.Output) {
 		d.reason(v.Reason).judgements.Inc()
 		d.memory.facts(in.Sample, &v.Facts)
 	}
-	if out.Note == engine.Nobody && d.verdict != pressure.None {
-		d.reason(d.verdict).nobody.Inc()
-	}
+	d.noted(out.Note)
 	for i := range out.Actions {
 		if out.Actions[i].Do == engine.Abandon {
 			d.inFlight.Set(0)
 		}
+	}
+}
+
+// noted counts the looks that wanted a kill and got none.
+func (d *domain) noted(note engine.Note) {
+	if d.verdict == pressure.None {
+		return
+	}
+	switch r := d.reason(d.verdict); note {
+	case engine.Nobody:
+		r.nobody.Inc()
+	case engine.Freeing:
+		r.freeing.Inc()
+	case engine.Cooling:
+		r.cooling.Inc()
 	}
 }
 
@@ -136,6 +154,8 @@ func (d *domain) ended(note engine.Note, o *engine.Outcome, wall func(time.Durat
 		return
 	case engine.KillTimeout:
 		r.timedOut.Inc()
+	case engine.KillStuck:
+		r.stuck.Inc()
 	case engine.KillDone:
 		r.exited.Inc()
 		d.freed.Add(float64(max(0, o.Freed())))

@@ -9,6 +9,7 @@ import (
 // families are the metrics that have a series for each domain.
 type families struct {
 	kills, judgements, nobody       *prometheus.CounterVec
+	waited                          *prometheus.CounterVec
 	wakes, oomKills, freed, stalled *prometheus.CounterVec
 
 	wakeToSignal, verdictToSignal, signalToMemory, signalToExit, scan *prometheus.HistogramVec
@@ -36,9 +37,10 @@ func (m *Metrics) newFamilies() *families {
 }
 
 func (m *Metrics) addCounts(f *families) {
-	f.kills = m.counters("lmkd_kills_total", "Victims by the reason of their death and how it went: exited, timed_out (it outlived the limit) or failed (no signal could be sent).", "domain", "reason", "outcome")
+	f.kills = m.counters("lmkd_kills_total", "Victims by the reason of their death and how it went: exited, timed_out (it outlived the limit), stuck (its memory is back, and it hangs in the kernel) or failed (no signal could be sent).", "domain", "reason", "outcome")
 	f.judgements = m.counters("lmkd_judgements_total", "Looks at memory by the reason to act that they gave, none for the others.", "domain", "reason")
 	f.nobody = m.counters("lmkd_nobody_total", "Judgements that wanted a kill while no process qualified.", "domain", "reason")
+	f.waited = m.counters("lmkd_waited_total", "Judgements that wanted a kill and waited for memory that comes back by itself: freeing, of somebody who is dying, or cooling, of the last victim.", "domain", "reason", "for")
 	f.wakes = m.counters("lmkd_wakes_total", "What made the daemon run: the kernel's events, or its own timer while it watches.", "domain", "source")
 	f.oomKills = m.counters("lmkd_kernel_oom_kills_total", "Kills by the kernel's own OOM killer while the daemon ran: it was quicker.", "domain")
 	f.freed = m.counters("lmkd_freed_bytes_total", "Memory that was available after kills and not before.", "domain")

@@ -88,10 +88,12 @@ func (e *episode) wake() {
 	e.asked(engine.List)
 }
 
-func (e *episode) list(pids ...int32) {
+func (e *episode) list(pids ...int32) { e.listed(victim.Detailed, pids...) }
+
+func (e *episode) listed(flag victim.Flag, pids ...int32) {
 	var table []victim.Process
 	for _, pid := range pids {
-		p := victim.Process{PID: pid, Flag: victim.Detailed, StartTime: 1, RSS: 50 * mib, RssAnon: 50 * mib}
+		p := victim.Process{PID: pid, Flag: flag, StartTime: 1, RSS: 50 * mib, RssAnon: 50 * mib}
 		p.SetName([]byte("hog"))
 		table = append(table, p)
 	}
@@ -118,6 +120,8 @@ func everything(t *testing.T, m *Metrics, name string) *episode {
 	e.step(1, engine.Input{Kind: engine.Sampled, Sample: e.sample(60)})
 	e.wake()
 	e.list()
+	e.wake()
+	e.listed(victim.Detailed|victim.Dying, 200)
 	m.Dropped(3)
 	m.SetSource(PSI, true)
 	m.SetFeature("pidfd_open", true)
@@ -252,20 +256,21 @@ func TestEpisode(t *testing.T) {
 		`lmkd_kills_total{domain="machine",outcome="exited",reason="low_available"} 1`,
 		`lmkd_kills_total{domain="machine",outcome="failed",reason="low_available"} 0`,
 		`lmkd_nobody_total{domain="machine",reason="low_available"} 1`,
-		`lmkd_judgements_total{domain="machine",reason="low_available"} 2`,
+		`lmkd_waited_total{domain="machine",for="freeing",reason="low_available"} 1`,
+		`lmkd_judgements_total{domain="machine",reason="low_available"} 3`,
 		`lmkd_judgements_total{domain="machine",reason="none"} 3`,
-		`lmkd_wakes_total{domain="machine",source="psi"} 2`,
-		`lmkd_wakes_total{domain="machine",source="kswapd"} 2`,
-		`lmkd_wakes_total{domain="machine",source="direct_reclaim"} 2`,
-		`lmkd_wakes_total{domain="machine",source="kernel_oom"} 2`,
+		`lmkd_wakes_total{domain="machine",source="psi"} 3`,
+		`lmkd_wakes_total{domain="machine",source="kswapd"} 3`,
+		`lmkd_wakes_total{domain="machine",source="direct_reclaim"} 3`,
+		`lmkd_wakes_total{domain="machine",source="kernel_oom"} 3`,
 		`lmkd_wakes_total{domain="machine",source="timer"} 1`,
-		`lmkd_kernel_oom_kills_total{domain="machine"} 3`,
+		`lmkd_kernel_oom_kills_total{domain="machine"} 4`,
 		fmt.Sprintf(`lmkd_freed_bytes_total{domain="machine"} %v`, float64(58*mib)),
 		`lmkd_wake_to_signal_seconds_sum{domain="machine"} 0.003`,
 		`lmkd_verdict_to_signal_seconds_sum{domain="machine"} 0.002`,
 		`lmkd_signal_to_memory_seconds_sum{domain="machine"} 0.003`,
 		`lmkd_signal_to_exit_seconds_sum{domain="machine"} 0.007`,
-		`lmkd_scan_duration_seconds_count{domain="machine"} 2`,
+		`lmkd_scan_duration_seconds_count{domain="machine"} 3`,
 		`lmkd_processes{domain="machine"} 42`,
 		`lmkd_last_kill_timestamp_seconds{domain="machine"} 1.767268801005e+09`,
 		`lmkd_pressure_avg10_ratio{domain="machine",resource="memory",stall="some"} 0.1234`,

@@ -19,7 +19,7 @@ func (t *Table) findBrood(page []victim.Process) {
 		return
 	}
 	for i := range page {
-		if !page[i].Is(victim.Detailed) && len(t.found) < cap(t.found)-broodRoom {
+		if !page[i].Is(victim.Detailed) && len(t.found) < cap(t.found)-broodRoom-dyingRoom {
 			t.detail(&page[i])
 			t.found = append(t.found, page[i])
 		}
@@ -44,7 +44,7 @@ func (t *Table) addParent(b victim.Brood) {
 		return
 	}
 	t.detail(p)
-	if t.lead(p, b) && len(t.found) < cap(t.found) {
+	if t.lead(p, b) && len(t.found) < cap(t.found)-dyingRoom {
 		t.found = append(t.found, *p)
 	}
 }

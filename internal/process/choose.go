@@ -24,6 +24,8 @@ type Ask struct {
 	Surveyed bool
 	// Roll is what clients registered, nil when nobody ever did.
 	Roll *victim.Roll
+	// Dying asks for those, too, who are dying with much memory.
+	Dying bool
 }
 
 // Stats says what a choice looked at.
@@ -60,6 +62,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 		best := t.search()
 		t.keepRows()
 		if t.explains(best) {
+			t.findDying()
 			t.stats.Remembered = true
 			return t.found, t.stats, nil
 		}
@@ -72,6 +75,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 		t.remember()
 	}
 	t.search()
+	t.findDying()
 	return t.found, t.stats, nil
 }
 
@@ -158,7 +162,7 @@ func (t *Table) finish(list []victim.Process, best int) int {
 // add keeps p and gives its place. In a full list it takes the last place that
 // is not the best's, or none when p is nobody to choose.
 func (t *Table) add(p *victim.Process, best int) int {
-	if len(t.found) < cap(t.found)-broodRoom {
+	if len(t.found) < cap(t.found)-broodRoom-dyingRoom {
 		t.found = append(t.found, *p)
 		return len(t.found) - 1
 	}

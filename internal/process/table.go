@@ -108,7 +108,7 @@ func Open(root string, o Options) (*Table, error) {
 		proc: proc, read: readFile, options: o, pageSize: sys.Pagesize(), cpus: countCPUs(root),
 		dirents: make([]byte, direntSize), line: make([]byte, lineSize), text: make([]byte, textSize),
 		path: make([]byte, 0, 64), short: victim.NewShortlist(o.Finalists),
-		found: make([]victim.Process, 0, max(o.Finalists, explained+broodRoom)),
+		found: make([]victim.Process, 0, max(o.Finalists, explained+broodRoom+dyingRoom)),
 	}
 	t.scores = sys.KernelAtLeast(sys.KernelRelease(), 5, 9)
 	t.cgroups = exists(filepath.Join(dir, "cgroups"))

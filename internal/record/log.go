@@ -39,8 +39,9 @@ type told struct {
 	nobody  bool
 	held    bool
 	ceiling bool
-	soft    bool // the kill under way began with SIGTERM
-	asked   bool // and SIGTERM has been told
+	waiting engine.Note // for memory that comes back by itself, NoNote for not
+	soft    bool        // the kill under way began with SIGTERM
+	asked   bool        // and SIGTERM has been told
 }
 
 // NewLog makes a Log that hands its lines, without newlines, to say.
@@ -93,7 +94,7 @@ func (l *Log) judged(t *told, e *Entry) {
 		l.line(t, "Memory can be read again")
 	}
 	if !t.verdict.Act {
-		t.nobody, t.held, t.ceiling = false, false, false
+		t.nobody, t.held, t.ceiling, t.waiting = false, false, false, engine.NoNote
 		return
 	}
 	if l.opt.Debug {
@@ -116,7 +117,7 @@ func (l *Log) listed(t *told, e *Entry) {
 		home := victim.ParseCgroup(t.victim.Cgroup)
 		t.home = home.String()
 		t.victim.Cgroup, t.victim.Cmdline = nil, nil
-		t.reaped, t.nobody, t.held, t.ceiling = false, false, false, false
+		t.reaped, t.nobody, t.held, t.ceiling, t.waiting = false, false, false, false, engine.NoNote
 		t.soft, t.asked = e.Out.Actions[len(e.Out.Actions)-1].Soft, false
 	}
 }
@@ -184,7 +185,7 @@ func (l *Log) reaped(t *told, e *Entry) {
 // noted tells what the engine found worth telling.
 func (l *Log) noted(t *told, e *Entry) {
 	switch e.Out.Note {
-	case engine.KillFailed, engine.KillDone, engine.KillTimeout:
+	case engine.KillFailed, engine.KillDone, engine.KillTimeout, engine.KillStuck:
 		l.ended(t, e)
 	case engine.Nobody:
 		if !t.nobody {
@@ -204,6 +205,11 @@ func (l *Log) noted(t *told, e *Entry) {
 				t.policy.MaxKills, t.policy.KillWindow, t.reason))
 		}
 		t.ceiling = true
+	case engine.Freeing, engine.Cooling:
+		if t.waiting != e.Out.Note {
+			l.line(t, waits(e)+t.reason)
+		}
+		t.waiting = e.Out.Note
 	case engine.Lowered:
 		l.line(t, fmt.Sprintf("Lowered: nobody could die for it, so processes at oom_score_adj %d and above may now", e.Out.Verdict.MinAdj))
 	case engine.Blind:

@@ -21,10 +21,11 @@ func names[T fmt.Stringer](values ...T) map[string]T {
 
 var (
 	kinds = names(engine.Started, engine.Woken, engine.Elapsed, engine.Sampled,
-		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited, engine.Adopted)
-	deeds = names(engine.Sample, engine.List, engine.Survey, engine.Kill, engine.Escalate, engine.Abandon, engine.Wait, engine.Rest)
+		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited, engine.Adopted, engine.Examined)
+	deeds = names(engine.Sample, engine.List, engine.Survey, engine.Kill, engine.Escalate, engine.Expedite, engine.Examine, engine.Abandon, engine.Wait, engine.Rest)
 	notes = names(engine.NoNote, engine.Nobody, engine.KillFailed, engine.KillDone,
-		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling, engine.Lowered)
+		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling, engine.Lowered,
+		engine.KillStuck, engine.Freeing, engine.Cooling)
 	levels = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
 )
 
@@ -38,4 +39,16 @@ func parseName[T any](m map[string]T, name string, v *T) error {
 	}
 	*v = got
 	return nil
+}
+
+// holds turns words into bits; one that is unknown is an error.
+func holds(words []string) (h engine.Hold, err error) {
+	for _, word := range words {
+		bit := engine.ParseHold(word)
+		if bit == 0 {
+			return h, fmt.Errorf("unknown hold %q", word)
+		}
+		h |= bit
+	}
+	return h, nil
 }

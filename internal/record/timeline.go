@@ -82,6 +82,8 @@ func input(in *engine.Input) string {
 		return answered("signal", in.Errno, in.Took)
 	case engine.Reaped:
 		return answered("process_mrelease", in.Errno, in.Took)
+	case engine.Examined:
+		return in.Holds.String()
 	}
 	return ""
 }
@@ -152,6 +154,10 @@ func deed(e *Entry, a *engine.Action) string {
 	case engine.Kill:
 		if i, ok := chosen(e); ok {
 			return "kill " + named(&e.In.Candidates[i])
+		}
+	case engine.Expedite:
+		if a.Index >= 0 && a.Index < len(e.In.Candidates) {
+			return "expedite " + named(&e.In.Candidates[a.Index])
 		}
 	case engine.Wait:
 		if a.Until == 0 {

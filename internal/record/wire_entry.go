@@ -22,6 +22,7 @@ type wireEntry struct {
 	Errno      int32         `json:"errno,omitempty"`
 	Took       time.Duration `json:"took,omitempty"`
 	Members    int           `json:"members,omitempty"`
+	Holds      []string      `json:"holds,omitempty"`
 	Sample     *wireSample   `json:"sample,omitempty"`
 	Reclaim    wireReclaim   `json:"reclaim,omitzero"`
 	Targets    wireTargets   `json:"targets,omitzero"`
@@ -56,7 +57,7 @@ func toWireEntry(e *Entry) *wireEntry {
 	w := &wireEntry{
 		Seq: e.Seq, Lost: e.Lost, Cut: e.Cut, Domain: e.Domain,
 		At: in.At, Kind: in.Kind.String(), Source: in.Source, Event: levelName(in.Event),
-		Errno: in.Errno, Took: in.Took, Members: in.Members,
+		Errno: in.Errno, Took: in.Took, Members: in.Members, Holds: in.Holds.Words(),
 		Reclaim: wireReclaim(in.Reclaim), Targets: toWireTargets(&in.Targets), Listing: wireListing(in.Listing), Out: toWireOutput(&e.Out),
 	}
 	if in.Sample != nil {
@@ -114,7 +115,9 @@ func (w *wireEntry) entry() (*Entry, error) {
 	if len(w.Candidates) > 0 {
 		in.Candidates = make([]victim.Process, len(w.Candidates))
 	}
-	err := errors.Join(parseName(kinds, w.Kind, &in.Kind), parseLevel(w.Event, &in.Event), w.Out.output(&e.Out))
+	var bad error
+	in.Holds, bad = holds(w.Holds)
+	err := errors.Join(bad, parseName(kinds, w.Kind, &in.Kind), parseLevel(w.Event, &in.Event), w.Out.output(&e.Out))
 	for i := range w.Candidates {
 		err = errors.Join(err, w.Candidates[i].process(&in.Candidates[i]))
 	}

@@ -61,6 +61,7 @@ type wireOutcome struct {
 	Soft            bool          `json:"soft,omitempty"`
 	Adopted         bool          `json:"adopted,omitempty"`
 	Members         int           `json:"members,omitempty"`
+	Holds           []string      `json:"holds,omitempty"`
 }
 
 func toWireOutput(o *engine.Output) wireOutput {
@@ -100,7 +101,7 @@ func toWireOutcome(o *engine.Outcome) *wireOutcome {
 		o.ID, toWireProcess(&o.Victim), toWireVerdict(&o.Verdict), o.Gain,
 		o.WokenAt, o.VerdictAt, o.ChosenAt, o.SignalledAt, o.ReapedAt, o.ExitedAt,
 		o.SignalErrno, o.ReapErrno, o.SignalTook, o.ReapTook, o.Reaped,
-		o.AvailableBefore, o.AvailableAfter, o.TimedOut, o.Soft, o.Adopted, o.Members,
+		o.AvailableBefore, o.AvailableAfter, o.TimedOut, o.Soft, o.Adopted, o.Members, o.Holds.Words(),
 	}
 }
 
@@ -142,12 +143,14 @@ func (w *wireVerdict) verdict() (pressure.Verdict, error) {
 
 func (w *wireOutcome) outcome() (*engine.Outcome, error) {
 	v, err := w.Verdict.verdict()
+	h, bad := holds(w.Holds)
+	err = errors.Join(err, bad)
 	o := &engine.Outcome{
 		ID: w.ID, Verdict: v, Gain: w.Gain,
 		WokenAt: w.WokenAt, VerdictAt: w.VerdictAt, ChosenAt: w.ChosenAt,
 		SignalledAt: w.SignalledAt, ReapedAt: w.ReapedAt, ExitedAt: w.ExitedAt,
 		SignalErrno: w.SignalErrno, ReapErrno: w.ReapErrno, SignalTook: w.SignalTook, ReapTook: w.ReapTook,
-		Reaped: w.Reaped, AvailableBefore: w.AvailableBefore, AvailableAfter: w.AvailableAfter, TimedOut: w.TimedOut, Soft: w.Soft, Adopted: w.Adopted, Members: w.Members,
+		Reaped: w.Reaped, AvailableBefore: w.AvailableBefore, AvailableAfter: w.AvailableAfter, TimedOut: w.TimedOut, Soft: w.Soft, Adopted: w.Adopted, Members: w.Members, Holds: h,
 	}
 	return o, errors.Join(err, w.Victim.process(&o.Victim))
 }

@@ -76,9 +76,14 @@ func ending(note engine.Note, o *engine.Outcome) string {
 	}
 	switch note {
 	case engine.KillFailed:
+		if o.Holds&engine.Shared != 0 {
+			return "No kill of " + who + ": a protected process shares its memory, which would stay; it is left out from now on"
+		}
 		return "Kill of " + who + " failed: " + answered("signal", o.SignalErrno, o.SignalTook) + "; it is left out from now on"
 	case engine.KillTimeout:
-		return "Kill of " + who + ": not gone in time; " + steps(o) + "; it is left out, and the next may be chosen"
+		return "Kill of " + who + ": not gone in time" + kept(o) + "; " + steps(o) + "; it is left out, and the next may be chosen"
+	case engine.KillStuck:
+		return "Kill of " + who + ": its memory is back, and it is stuck" + kept(o) + "; " + steps(o) + "; it is left out, and the next may be chosen"
 	case engine.KillDone:
 		return "Killed " + who + ": exited " + short(o.ExitedAt-o.SignalledAt) + " after the signal, " + change(o.Freed()) +
 			" available (" + size(o.AvailableBefore) + ", now " + size(o.AvailableAfter) + "); " + steps(o)
@@ -86,11 +91,19 @@ func ending(note engine.Note, o *engine.Outcome) string {
 	return ""
 }
 
+// kept says what keeps a victim, as far as it is known.
+func kept(o *engine.Outcome) string {
+	if o.Holds == 0 {
+		return ""
+	}
+	return " (" + o.Holds.String() + ")"
+}
+
 // adopted is the outcome of a kill that an earlier run began: what came before
 // the wait is not known.
 func adopted(note engine.Note, o *engine.Outcome) string {
-	if note == engine.KillTimeout {
-		return named(&o.Victim) + ", killed by an earlier run, is not gone in time; it is left out, and the next may be chosen"
+	if note != engine.KillDone {
+		return named(&o.Victim) + ", killed by an earlier run, is not gone in time" + kept(o) + "; it is left out, and the next may be chosen"
 	}
 	return named(&o.Victim) + ", killed by an earlier run, is gone"
 }
@@ -104,4 +117,18 @@ func refusals(l *engine.Listing) string {
 		}
 	}
 	return text
+}
+
+// waits says for whose memory no kill is made yet.
+func waits(e *Entry) string {
+	if e.Out.Note == engine.Cooling {
+		return "No kill yet: memory of the last victim is still on its way; reason: "
+	}
+	who := ""
+	for i := range e.In.Candidates {
+		if p := &e.In.Candidates[i]; p.Is(victim.Dying) && p.RssAnon > 0 && len(who) < 200 {
+			who += " " + named(p) + " " + size(p.RssAnon) + ","
+		}
+	}
+	return "No kill yet: what is dying already gives back enough:" + who + " reason: "
 }

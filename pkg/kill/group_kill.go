@@ -184,7 +184,7 @@ func (o *GroupOutcome) conclude(b *burial, all members) {
 		o.Left = append(o.Left, one.PID)
 		held = held || !one.Reclaim.OK()
 		if v, err := openPidfd(one.fd.Int()); err == nil {
-			stuck = stuck || v.Look().Holds&lasting != 0
+			stuck = stuck || v.Look().Holds&Lasting != 0
 			_ = v.Close()
 		}
 	}

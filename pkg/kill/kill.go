@@ -214,7 +214,7 @@ func (k *killing) watch(over <-chan struct{}) (stuck bool) {
 			return false
 		case <-time.After(k.o.StuckAfter):
 		}
-		now := k.v.Look().Holds & lasting
+		now := k.v.Look().Holds & Lasting
 		if last&now != 0 && back(k.out.Before, k.v.memory(), &k.out.Reclaim) {
 			return true
 		}
@@ -254,7 +254,7 @@ func (k *killing) conclude() {
 		out.MemoryBack = out.MemoryBack || out.Condition.Holds&Shared == 0
 	case !out.Condition.Dying:
 		out.Fate, out.MemoryBack = Alive, false
-	case out.Condition.Holds&lasting != 0:
+	case out.Condition.Holds&Lasting != 0:
 		out.Fate = Stuck
 	case out.MemoryBack:
 		out.Fate = DyingBack

@@ -40,6 +40,8 @@ type Job struct {
 	Boost bool
 	// Spare leaves the memory alone, for the small ones that only want a boost.
 	Spare bool
+	// Look only looks what keeps it: Result.Condition.
+	Look bool
 }
 
 // Result is a finished job.
@@ -47,6 +49,11 @@ type Result struct {
 	Token uint64
 	Reclaim
 	Boost Boost // to be undone once the victim is gone
+	// Looked says that this answers a Look. Condition is set then, and for a
+	// boosted reclaim that was refused with EINVAL: it holds Shared when a
+	// living process has the same address space.
+	Looked    bool
+	Condition Condition
 }
 
 // Worker is one thread as the kernel saw it at its start.
@@ -189,7 +196,7 @@ func (r *Reapers) run(ready chan<- *Worker) {
 		if s == nil {
 			break
 		}
-		s.result.Reclaim, s.result.Boost = s.job.do(s.pidfd.Int(), r.retry)
+		s.job.do(s.pidfd.Int(), r.retry, &s.result)
 		_ = s.pidfd.Close()
 		s.state.Store(uint32(finished))
 		r.done.Notify()
@@ -216,19 +223,38 @@ func (r *Reapers) take() *slot {
 
 // do carries a job out: the class first, for a starved victim would let go of
 // its memory and then free it never; the memory; then what costs file writes.
-func (j *Job) do(pidfd int, retry Retry) (reclaim Reclaim, b Boost) {
+func (j *Job) do(pidfd int, retry Retry, out *Result) {
 	var v *Victim
-	if j.Boost {
+	if j.Boost || j.Look {
 		if v, _ = openPidfd(pidfd); v != nil {
 			defer func() { _ = v.Close() }()
-			b.liftThreads(v)
 		}
 	}
-	if !j.Spare {
-		reclaim = Reap(pidfd, retry)
+	if out.Looked = j.Look; j.Look {
+		if out.Condition = (Condition{Dead: true}); v != nil {
+			out.Condition = v.Look()
+		}
+		return
 	}
 	if v != nil {
-		b.liftGroups(v)
+		out.Boost.liftThreads(v)
 	}
-	return reclaim, b
+	if !j.Spare {
+		out.Reclaim = Reap(pidfd, retry)
+	}
+	if v != nil {
+		out.explain(v)
+		out.Boost.liftGroups(v)
+	}
+}
+
+// explain finds out why the kernel called a reclaim invalid.
+func (r *Result) explain(v *Victim) {
+	if !r.Taken() || r.Errno != sys.EINVAL {
+		return
+	}
+	r.Condition = v.Look()
+	if r.Condition.invalid() == ErrShared {
+		r.Condition.Holds |= Shared
+	}
 }

@@ -28,8 +28,8 @@ const (
 var holdText = [...]string{"uninterruptible", "dumping core", "traced", "init of a namespace", "memory shared",
 	"vfork parent", "leader dead", "stopped", "frozen (v1)", "frozen (v2)"}
 
-// lasting are the holds that make a victim a stuck one.
-const lasting = Uninterruptible | Dumping | Traced | NamespaceInit | FrozenV1
+// Lasting are the holds that make a victim a stuck one.
+const Lasting = Uninterruptible | Dumping | Traced | NamespaceInit | FrozenV1
 
 func (h Hold) String() string {
 	var words []string
