@@ -33,10 +33,11 @@ type Source uint8
 
 // The sources of wakes.
 const (
-	FromPSI    Source = 1 << iota // a PSI trigger
-	FromKswapd                    // kswapd woke: free memory fell below low
-	FromDirect                    // a task entered direct reclaim
-	FromOOM                       // the kernel's own OOM killer marked a victim
+	FromPSI        Source = 1 << iota // a PSI trigger
+	FromKswapd                        // kswapd woke: free memory fell below low
+	FromDirect                        // a task entered direct reclaim
+	FromOOM                           // the kernel's own OOM killer marked a victim
+	FromVmpressure                    // cgroup v1's memory.pressure_level
 )
 
 // Listing counts what a scan saw.

@@ -11,7 +11,7 @@ func (st *State) judgement(p *Policy, in *Input) {
 		st.before = st.judge
 	}
 	st.verdict = pressure.Judge(&p.Pressure, &st.judge, &pressure.Input{
-		Sample: in.Sample, Event: st.event, Reclaim: in.Reclaim, Targets: in.Targets,
+		Sample: in.Sample, Event: st.heard(p, in.At), Reclaim: in.Reclaim, Targets: in.Targets,
 	})
 	st.event, st.verdictAt = pressure.LevelNone, in.At
 	st.out.Verdict = &st.verdict
@@ -39,10 +39,10 @@ var bars = [...]int16{701, 201, 0}
 
 // lower lets more important processes die than the verdict asked for, a step
 // for each time in a row that nobody qualified: that all candidates are above a
-// bar is no reason to do nothing while memory runs out. A shortage that is no
-// more than LowMem, which sheds what can be spared, is no such emergency.
+// bar is no reason to do nothing while memory runs out. A reason that only sheds
+// what can be spared is no such emergency.
 func (st *State) lower() {
-	if st.nobodies == 0 || st.verdict.Reason == pressure.LowMem {
+	if st.nobodies == 0 || st.verdict.Reason.Sheds() {
 		return
 	}
 	bar := st.verdict.MinAdj

@@ -51,9 +51,14 @@ type Policy struct {
 	// WatermarkRefresh is how old zoneinfo's marks may grow.
 	WatermarkRefresh time.Duration
 
-	// Partial and Complete are the stalls within Window that PSI triggers fire
-	// at: some tasks waiting for memory, and all of them.
-	Partial, Complete time.Duration
+	// Low, Partial and Complete are the stalls within Window that PSI triggers fire
+	// at: some tasks waiting for memory, the first as a low event, and all of
+	// them. 0 arms none.
+	Low, Partial, Complete time.Duration
+
+	// Vmpressure takes events from cgroup v1's memory.pressure_level in place of
+	// PSI triggers; such events come again and again, and no window follows them.
+	Vmpressure bool
 
 	// Untriggered is true where PSI triggers could not be armed as they were
 	// meant to be: the engine then compares the totals of the samples with

@@ -40,6 +40,7 @@ type State struct {
 	event      pressure.Level // loudest event since the last sample
 	wokenAt    time.Duration  // first wake of this episode
 	windowEnd  time.Duration  // until when the fixed pauses hold
+	polled     pressure.Level // the event that opened that window
 	urgent     bool           // a kill was made in this window
 	marksAt    time.Duration  // when the watermarks were last asked for
 	marksKnown bool

@@ -48,9 +48,7 @@ func (st *State) woken(p *Policy, in *Input) {
 	if st.wokenAt == 0 {
 		st.wokenAt = in.At
 	}
-	if in.Source&FromPSI != 0 || p.FillRate == 0 {
-		st.windowEnd = in.At + p.Window
-	}
+	st.open(p, in)
 	if st.phase == resting || st.phase == watching {
 		st.look(p, in.At)
 	}
@@ -88,9 +86,9 @@ func (st *State) sampled(p *Policy, in *Input) {
 	}
 	st.measure(p, in)
 	if p.Untriggered {
-		st.event = max(st.event, st.stalls.level(p, in.Sample))
-		if st.event != pressure.LevelNone {
-			st.windowEnd = in.At + p.Window
+		if level := st.stalls.level(p, in.Sample); level != pressure.LevelNone {
+			st.event = max(st.event, level)
+			st.open(p, &Input{At: in.At, Source: FromPSI, Event: level})
 		}
 	}
 	st.judgement(p, in)
@@ -258,21 +256,30 @@ func (st *State) again(p *Policy, in *Input) {
 func (st *State) pause(p *Policy, in *Input) {
 	f := &st.verdict.Facts
 	switch {
-	case f.Direct && p.FillRate == 0:
+	case f.Direct && p.FillRate == 0 && !p.older():
 		st.windowEnd = in.At + p.Window // Android: direct reclaim extends the window
 		fallthrough
 	case in.At < st.windowEnd:
-		pause := p.Poll
-		if f.SwapLow || st.urgent {
-			pause = p.PollUrgent
-		}
-		st.wait(in.At + min(pause, st.distance(p, in.Sample)))
+		st.wait(in.At + min(st.poll(p), st.distance(p, in.Sample)))
 	case p.Sampling || p.FillRate > 0 && (f.Kswapd || f.Direct):
 		st.urgent = false
 		st.wait(in.At + st.distance(p, in.Sample))
 	default:
 		st.rest(in.At, in.At+st.quiet(p, in.Sample))
 	}
+}
+
+// poll is the fixed pause of a window. After a kill Android looks quickly once
+// and by its verdict from then on; elsewhere the whole window is quick.
+func (st *State) poll(p *Policy) time.Duration {
+	quick := st.verdict.Facts.SwapLow || st.urgent || p.older()
+	if p.FillRate == 0 {
+		st.urgent = false
+	}
+	if quick {
+		return p.PollUrgent
+	}
+	return p.Poll
 }
 
 // quiet is how long reclaim events need not wake a domain that rests: memory

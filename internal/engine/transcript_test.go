@@ -19,11 +19,12 @@ import (
 //	policy PROFILE K=V ...        a new domain: linux, android or embedded, then fields of Policy
 //	rule K=V ...                  the first rule of the policy: fields of Rule
 //	set K=V ...                   changes the sample, which is kept from line to line
+//	targets MIB:ADJ               the target of the samples to come
 //	process NAME PID K=V ...      a candidate of the next Listed: fields of Process
 //	processes                     forgets the candidates
 //	+DURATION INPUT [words]       lets time pass and hands in one input:
 //	    started, elapsed, listed, adopted, exited
-//	    woken SOURCES [LEVEL]     psi, kswapd, direct, oom, joined by +
+//	    woken SOURCES [LEVEL]     psi, kswapd, direct, oom, vmpressure, joined by +
 //	    sampled [K=V ...]         changes the sample and hands it in; kswapd and direct are
 //	                              words here, events says that nothing reclaims
 //	    blind, signalled, reaped  with [errno=N] [took=DURATION]
@@ -44,6 +45,8 @@ type domain struct {
 	sample pressure.Sample
 	table  []victim.Process
 	now    time.Duration
+
+	targets pressure.Targets
 }
 
 func (d *domain) line(out *transcript.Out, words []string) error {
@@ -62,6 +65,11 @@ func (d *domain) line(out *transcript.Out, words []string) error {
 		}
 		d.policy.Victim.Rules = append([]victim.Rule{r}, d.policy.Victim.Rules...)
 		return nil
+	case "targets":
+		t := &d.targets[0]
+		_, err := fmt.Sscanf(words[1], "%d:%d", &t.Bytes, &t.MinAdj)
+		t.Bytes <<= 20
+		return err
 	case "processes":
 		d.table = nil
 		return nil
@@ -144,7 +152,7 @@ func (d *domain) sampled(in *engine.Input, words []string) error {
 		}
 	}
 	d.sample.At = d.now
-	in.Sample = &d.sample
+	in.Sample, in.Targets = &d.sample, d.targets
 	return d.set(fields)
 }
 
@@ -152,6 +160,7 @@ func woken(in *engine.Input, words []string) error {
 	in.Kind = engine.Woken
 	sources := map[string]engine.Source{
 		"psi": engine.FromPSI, "kswapd": engine.FromKswapd, "direct": engine.FromDirect, "oom": engine.FromOOM,
+		"vmpressure": engine.FromVmpressure,
 	}
 	for _, s := range strings.Split(words[0], "+") {
 		if sources[s] == 0 {
@@ -160,7 +169,7 @@ func woken(in *engine.Input, words []string) error {
 		in.Source |= sources[s]
 	}
 	if len(words) > 1 {
-		in.Event = map[string]pressure.Level{"medium": pressure.LevelMedium, "critical": pressure.LevelCritical}[words[1]]
+		in.Event = map[string]pressure.Level{"low": pressure.LevelLow, "medium": pressure.LevelMedium, "critical": pressure.LevelCritical}[words[1]]
 	}
 	return nil
 }

@@ -38,4 +38,13 @@ type wireFacts struct {
 	Stalling     bool          `json:"stalling,omitempty"`
 	Fall         uint64        `json:"fall,omitempty"`
 	Ahead        time.Duration `json:"ahead,omitempty"`
+	MaxThrashing int           `json:"max_thrashing,omitempty"`
+
+	Spare     uint64         `json:"spare,omitempty"`
+	FileCache uint64         `json:"file_cache,omitempty"`
+	Target    uint64         `json:"target,omitempty"`
+	TargetAdj int16          `json:"target_adj,omitempty"`
+	Used      int            `json:"used,omitempty"`
+	Level     pressure.Level `json:"level,omitempty"`
+	LowFree   uint64         `json:"low_free,omitempty"`
 }

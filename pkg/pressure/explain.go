@@ -8,9 +8,10 @@ import (
 // Because gives the numbers that the verdict's reason rests on, in one line; it
 // is empty for a verdict that does not act.
 func (v *Verdict) Because(p *Policy) string {
-	for i := range tree {
-		if v.Act && tree[i].reason == v.Reason {
-			return conditions(tree[i].clauses(p, v), true)
+	rules := p.tree()
+	for i := range rules {
+		if v.Act && rules[i].reason == v.Reason {
+			return conditions(rules[i].clauses(p, v), true)
 		}
 	}
 	return ""
@@ -29,13 +30,14 @@ func (v *Verdict) Explain(p *Policy) []string {
 		return append(lines, "more than "+percent(p.MaxAvailable)+" of "+size(f.Total)+" is available, "+size(f.Available)+
 			": nothing is done, however loud the pressure")
 	}
-	for i := range tree {
-		held := v.Act && tree[i].reason == v.Reason
+	rules := p.tree()
+	for i := range rules {
+		held := v.Act && rules[i].reason == v.Reason
 		verb := ": no, "
 		if held {
 			verb = ": yes, "
 		}
-		lines = append(lines, tree[i].reason.String()+verb+conditions(tree[i].clauses(p, v), held))
+		lines = append(lines, rules[i].reason.String()+verb+conditions(rules[i].clauses(p, v), held))
 		if held {
 			break
 		}
@@ -69,6 +71,8 @@ func (v *Verdict) pressure(p *Policy) string {
 		return "pressure: tasks stalled or pages refaulted since the last look"
 	case f.Pressed:
 		return "pressure: " + join(by)
+	case p.Strategy == ByLevel:
+		return "no event since the last look"
 	case len(by) > 0 && p.OnlyReclaim:
 		return "no pressure: " + join(by) + ", but nothing was reclaimed or refaulted since the last look"
 	}

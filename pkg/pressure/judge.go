@@ -7,7 +7,7 @@ type Input struct {
 	Sample  *Sample
 	Event   Level   // the PSI trigger that fired, LevelNone for a poll
 	Reclaim Reclaim // what reclaim events say
-	Targets Targets // what a client asked for by LMK_TARGET, all zero without one
+	Targets Targets // what a client asked for by LMK_TARGET, in place of the policy's; all zero without one
 }
 
 // Facts are what the judge computed from a sample: every number that a rule
@@ -44,6 +44,16 @@ type Facts struct {
 	Stalling     bool          // it is at least StallMin, or is not to be known
 	Fall         uint64        // how fast available memory and free swap fall, bytes a second
 	Ahead        time.Duration // until they cross the floor at that rate, 0 when they do not fall
+	MaxThrashing int           // the most of Thrashing since the last kill
+
+	// Of the older strategies alone.
+	Spare     uint64 // free memory beyond the high marks, bytes
+	FileCache uint64 // what the page cache can give back, bytes
+	Target    uint64 // of the first target that both are below, bytes; 0 for none
+	TargetAdj int16
+	Used      int    // memory in use, percent of memory and swap in use
+	Level     Level  // what the event counts as
+	LowFree   uint64 // the most free memory at a low event, bytes; 0 before the first
 }
 
 // Verdict says whether to act, why, and whom it may reach.
@@ -72,6 +82,9 @@ type State struct {
 	stalls stallMeter
 	fall   fall
 
+	maxThrashing int
+	lowFree      uint64
+
 	last    Sample
 	verdict Verdict // the last one
 }
@@ -92,7 +105,7 @@ func Judge(p *Policy, st *State, in *Input) Verdict {
 // Killed tells st that the verdict v led to a kill, so that the next judgement
 // starts a new window and knows that it follows a kill.
 func (st *State) Killed(p *Policy, v *Verdict) {
-	st.killed = true
+	st.killed, st.maxThrashing = true, 0
 	if v.Reason == LowMemAndThrashing || v.Reason == DirectReclaimAndThrashing {
 		st.limit = st.limit * (100 - p.ThrashingLimitDecay) / 100
 	}
@@ -126,11 +139,14 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	f.Pressed = f.Direct || f.Kswapd || st.cameBack(s) ||
 		!p.OnlyReclaim && (in.Event != LevelNone || f.AfterKill || st.stalled(s))
 	f.Thrashing, f.Limit = st.thrashing(p, s)
+	st.maxThrashing = max(st.maxThrashing, f.Thrashing)
+	f.MaxThrashing = st.maxThrashing
 	f.Stalled = int(f.FullAvg10) > p.StallLimitCritical*100
 	f.Plenty = p.MaxAvailable > 0 && s.Has&HasAvailable != 0 &&
 		f.Available > share(s.Memory.Total, p.MaxAvailable)
 	st.trends(p, s, &f)
 	f.Exhausted = exhausted(p, s, &f)
+	st.older(p, in, &f)
 	return f
 }
 

@@ -2,6 +2,7 @@ package pressure
 
 import (
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 )
@@ -34,6 +35,10 @@ func randomPolicy(r *rand.Rand) Policy {
 		p = Android()
 	}
 	p.Variant = Variant(r.Intn(2))
+	p.Strategy = Strategy(max(0, r.Intn(5)-2))
+	p.LowMinAdj, p.MediumMinAdj, p.CriticalMinAdj = 700+r.Intn(600), r.Intn(1100), r.Intn(200)
+	p.CriticalUpgrade, p.UpgradePressure, p.DowngradePressure = r.Intn(2) == 0, r.Intn(101), r.Intn(101)
+	p.Minfree = Targets{{10 << 20, 0}, {60 << 20, 900}}
 	p.SwapUtilMax = r.Intn(101)
 	p.FilecacheMin = uint64(r.Intn(200)) << 20
 	p.DirectReclaimThreshold = time.Duration(r.Intn(100)) * time.Millisecond
@@ -73,13 +78,13 @@ func TestClausesAreTheRules(t *testing.T) {
 
 func checkClauses(t *testing.T, p *Policy, v *Verdict) {
 	t.Helper()
-	for i := range tree {
+	for _, r := range p.tree() {
 		all := true
-		for _, c := range tree[i].clauses(p, v) {
+		for _, c := range r.clauses(p, v) {
 			all = all && c.ok
 		}
-		if all != tree[i].holds(p, v) {
-			t.Fatalf("%v holds: %v, its clauses: %v\n%+v\n%+v", tree[i].reason, !all, all, p, v)
+		if all != r.holds(p, v) {
+			t.Fatalf("%v holds: %v, its clauses: %v\n%+v\n%+v", r.reason, !all, all, p, v)
 		}
 	}
 }
@@ -154,6 +159,33 @@ func BenchmarkJudge(b *testing.B) {
 		if v := Judge(&p, &st, in); v.Act {
 			b.Fatalf("acts: %v", v.Reason)
 		}
+	}
+}
+
+// TestReasonsAreSorted: what is asked of a reason by name agrees with its rule.
+func TestReasonsAreSorted(t *testing.T) {
+	for _, tc := range []struct {
+		of   func(Reason) bool
+		want []Reason
+	}{
+		{Reason.Thrashing, []Reason{LowSwapAndThrashing, LowMemAndThrashing, DirectReclaimAndThrashing, LowFilecacheAfterThrashing}},
+		{Reason.RestsOnMarks, []Reason{
+			PressureAfterKill, NotResponding, LowMemAndSwap, LowMemAndSwapUtil, LowMemAndThrashing, LowFilecacheAfterThrashing, LowMem, LowMinfree,
+		}},
+		{Reason.Sheds, []Reason{LowMem, LowMinfree, PressureLevel}},
+	} {
+		var got []Reason
+		for _, r := range Reasons() {
+			if tc.of(r) {
+				got = append(got, r)
+			}
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("got %v, want %v", got, tc.want)
+		}
+	}
+	if because := (&Verdict{Reason: None}).Because(&Policy{}); because != "" {
+		t.Errorf("a verdict that does not act has a reason: %s", because)
 	}
 }
 

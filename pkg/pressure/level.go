@@ -21,12 +21,12 @@ const (
 //     available, or half of it where there is no such gate;
 //   - none: anything else.
 //
-// LowMem, which sheds what can be spared, is no more than medium. It allocates
+// A reason that only sheds what can be spared is no more than medium. It allocates
 // nothing.
 func (v *Verdict) Level(p *Policy) Level {
 	f := &v.Facts
 	switch {
-	case v.Act && v.Reason != LowMem:
+	case v.Act && !v.Reason.Sheds():
 		return LevelCritical
 	case !f.Pressed || f.Plenty || p.MaxAvailable == 0 && f.Available > share(f.Total, levelShare):
 		return LevelNone
@@ -67,6 +67,9 @@ func (v *Verdict) graded(p *Policy, f *Facts, level Level) string {
 
 // pains are the conditions of LevelMedium that hold.
 func (v *Verdict) pains(p *Policy, f *Facts) (texts []string) {
+	if v.Act && v.Reason != LowMem {
+		texts = append(texts, v.Because(p))
+	}
 	if v.Event >= LevelMedium {
 		texts = append(texts, "tasks lose time to memory")
 	}

@@ -11,10 +11,38 @@ const (
 	V15
 )
 
+// Strategy is by which of Android's judgements a policy goes.
+type Strategy uint8
+
+// The strategies. ByReclaim is the present one, the tree of reasons; the other
+// two are those before it.
+const (
+	ByReclaim Strategy = iota
+	ByMinfree          // targets for free memory and file cache (LMK_TARGET)
+	ByLevel            // how loud the event is, and how much of what is used lies in swap
+)
+
 // Policy is every number of the judgement. The names are those of Android's
 // properties where there is one; percentages are whole percent.
 type Policy struct {
-	Variant Variant
+	Strategy Strategy
+	Variant  Variant
+
+	// Minfree are the targets of ByMinfree, until a client names others.
+	Minfree Targets
+	// LowMinAdj, MediumMinAdj and CriticalMinAdj are the least oom_score_adj
+	// that an event of that level may reach under ByLevel; beyond 1000 it is no
+	// reason.
+	LowMinAdj, MediumMinAdj, CriticalMinAdj int
+	// CriticalUpgrade raises an event's level by one under ByLevel while memory in
+	// use is less than UpgradePressure percent of memory and swap in use. With
+	// swap left, a critical event counts as medium beyond UpgradePressure, and none
+	// counts beyond DowngradePressure.
+	CriticalUpgrade                    bool
+	UpgradePressure, DowngradePressure int
+	// LowRAM lets ByLevel act however much is free; otherwise not while more is
+	// than there ever was at a low event.
+	LowRAM bool
 
 	// SwapFreeLowPercentage is the share of SwapTotal below which effective
 	// free swap is low; 0 never calls it low.
@@ -100,6 +128,8 @@ func Android() Policy {
 		LowmemMinOOMScore: 701,
 		PerceptibleMinAdj: 201,
 		OnlyReclaim:       true,
+		LowMinAdj:         1001, MediumMinAdj: 800, CriticalMinAdj: 0,
+		UpgradePressure: 100, DowngradePressure: 100,
 	}
 }
 

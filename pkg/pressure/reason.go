@@ -22,6 +22,8 @@ const (
 	DirectReclaimStuck         Reason = 9
 	LowAvailable               Reason = 2000
 	ExhaustionAhead            Reason = 2001
+	LowMinfree                 Reason = 2002 // Android's older judgements give no reason
+	PressureLevel              Reason = 2003
 )
 
 var reasonName = map[Reason]string{
@@ -38,14 +40,18 @@ var reasonName = map[Reason]string{
 	DirectReclaimStuck:         "direct_reclaim_stuck",
 	LowAvailable:               "low_available",
 	ExhaustionAhead:            "exhaustion_ahead",
+	LowMinfree:                 "low_minfree",
+	PressureLevel:              "pressure_level",
 }
 
 // Reasons lists every reason that a verdict can have, in the order in which
 // they are looked for.
 func Reasons() []Reason {
-	out := make([]Reason, 0, len(tree))
-	for i := range tree {
-		out = append(out, tree[i].reason)
+	var out []Reason
+	for _, rules := range trees {
+		for i := range rules {
+			out = append(out, rules[i].reason)
+		}
 	}
 	return out
 }
@@ -83,10 +89,14 @@ func (m Mark) String() string {
 	return [...]string{"above high", "below high", "below low", "below min"}[m&3]
 }
 
+// Sheds tells whether r is about what can be spared, and no emergency: that
+// nobody above its bar is left is then no reason to lower the bar.
+func (r Reason) Sheds() bool { return r == LowMem || r == LowMinfree || r == PressureLevel }
+
 // RestsOnMarks tells whether r compared free memory with a watermark.
 func (r Reason) RestsOnMarks() bool {
 	switch r {
-	case PressureAfterKill, NotResponding, LowMemAndSwap, LowMemAndThrashing, LowMemAndSwapUtil, LowFilecacheAfterThrashing, LowMem:
+	case PressureAfterKill, NotResponding, LowMemAndSwap, LowMemAndThrashing, LowMemAndSwapUtil, LowFilecacheAfterThrashing, LowMem, LowMinfree:
 		return true
 	}
 	return false

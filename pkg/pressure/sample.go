@@ -95,7 +95,7 @@ type Level uint8
 // The levels in rising order; their names are Android's.
 const (
 	LevelNone     Level = iota // a poll, or a reclaim event
-	LevelLow                   // vmpressure's low; no trigger by default
+	LevelLow                   // vmpressure's low, or an early PSI trigger; none by default
 	LevelMedium                // PSI some: partial stall
 	LevelCritical              // PSI full: complete stall
 )

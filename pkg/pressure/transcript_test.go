@@ -17,6 +17,7 @@ import (
 //	policy PROFILE K=V ...  a new judge: linux or android, then fields of Policy
 //	set K=V ...             changes the sample, which is kept from line to line
 //	+DURATION [K=V ...]     lets time pass, changes the sample and judges it
+//	targets MIB:ADJ ...     names the targets of the minfree strategy
 //	killed                  tells the judge that its verdict led to a kill
 //	explain                 asks for the last verdict's explanation
 //
@@ -55,6 +56,8 @@ func (s *scene) line(out *transcript.Out, words []string) error {
 		return nil
 	case "set":
 		return s.set(words[1:])
+	case "targets":
+		return s.retarget(words[1:])
 	}
 	return s.judge(out, words)
 }
@@ -85,8 +88,29 @@ func (s *scene) judge(out *transcript.Out, words []string) error {
 	default:
 		out.Printf("nothing: no rule holds")
 	}
+	switch s.policy.Strategy {
+	case pressure.ByMinfree:
+		out.Printf("| spare %dMiB, file cache %dMiB", f.Spare>>20, f.FileCache>>20)
+		return nil
+	case pressure.ByLevel:
+		out.Printf("| %v counts as %v, %d%% of what is used in memory, at most %dMiB free at a low event", s.in.Event, f.Level, f.Used, f.LowFree>>20)
+		return nil
+	case pressure.ByReclaim:
+	}
 	out.Printf("| %v, thrashing %d of %d, free swap %d of %d MiB, swap util %d, armed %v", f.Mark,
 		f.Thrashing, f.Limit, f.SwapFree>>20, f.SwapTotal>>20, f.SwapUtil, f.CheckCache)
+	return nil
+}
+
+func (s *scene) retarget(words []string) error {
+	s.in.Targets = pressure.Targets{}
+	for i, w := range words {
+		t := &s.in.Targets[i]
+		if _, err := fmt.Sscanf(w, "%d:%d", &t.Bytes, &t.MinAdj); err != nil {
+			return err
+		}
+		t.Bytes <<= 20
+	}
 	return nil
 }
 

@@ -26,11 +26,17 @@ var tree = [...]rule{
 	{LowMem, lowMem, func(p *Policy, _ *Facts) int { return p.LowmemMinOOMScore }, lowMemClauses},
 }
 
+// trees are the rules of each strategy.
+var trees = [...][]rule{ByReclaim: tree[:], ByMinfree: minfreeTree[:], ByLevel: levelTree[:]}
+
+func (p *Policy) tree() []rule { return trees[p.Strategy] }
+
 // decide fills in the verdict of a pressed machine.
 func decide(p *Policy, v *Verdict) {
 	f := &v.Facts
-	for i := range tree {
-		r := &tree[i]
+	rules := p.tree()
+	for i := range rules {
+		r := &rules[i]
 		if !r.holds(p, v) {
 			continue
 		}
