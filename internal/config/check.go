@@ -11,6 +11,7 @@ func (d *decoder) check(c *Config) {
 	d.checkAndroid(c)
 	d.checkClashes(c)
 	d.derive(c)
+	d.checkStrategy(c)
 	d.checkTimes(c)
 	d.checkPressure(c)
 	d.checkBands(c)
@@ -59,18 +60,70 @@ func sameSection(a, b *key) bool {
 }
 
 // derive fills in defaults that hang on other settings: until Android 16 the
-// critical limit was three times the plain one.
+// critical limit was three times the plain one, and the older strategies have
+// stalls of their own.
 func (d *decoder) derive(c *Config) {
-	_, set := c.set["pressure.thrashing_limit_critical"]
-	_, own := c.set["android.thrashing_limit_critical"]
-	p := &c.Machine.Pressure
-	if !set && !own && c.Profile == Android && p.Variant == pressure.V15 {
+	if c.Profile != Android {
+		return
+	}
+	m := &c.Machine
+	p := &m.Pressure
+	if !c.sets("pressure.thrashing_limit_critical") && p.Variant == pressure.V15 {
 		p.ThrashingLimitCritical = 3 * p.ThrashingLimit
+	}
+	if !c.sets("android.use_new_strategy") {
+		c.NewStrategy = !m.Vmpressure && (p.LowRAM || !c.MinfreeLevels)
+	}
+	switch {
+	case c.NewStrategy:
+		return
+	case c.MinfreeLevels:
+		p.Strategy = pressure.ByMinfree
+	default:
+		p.Strategy = pressure.ByLevel
+	}
+	for path, stall := range map[string]*time.Duration{
+		"triggers.low_stall": &m.Low, "triggers.partial_stall": &m.Partial, "triggers.complete_stall": &m.Complete,
+	} {
+		if !c.sets(path) {
+			*stall = olderStalls[path]
+		}
+	}
+}
+
+// olderStalls are the thresholds of Android's older strategies.
+var olderStalls = map[string]time.Duration{
+	"triggers.low_stall":      70 * time.Millisecond,
+	"triggers.partial_stall":  100 * time.Millisecond,
+	"triggers.complete_stall": 70 * time.Millisecond,
+}
+
+// sets tells whether the file sets the key, under whichever name.
+func (c *Config) sets(path string) bool {
+	for _, name := range c.names(path) {
+		if _, ok := c.set[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// checkStrategy finds settings that contradict the choice of a strategy.
+func (d *decoder) checkStrategy(c *Config) {
+	p := &c.Machine.Pressure
+	switch {
+	case c.NewStrategy && c.Machine.Vmpressure:
+		d.blame(c, "goes by PSI, and use_psi is false: the events of vmpressure are judged by the older strategies", nil, "android.use_new_strategy")
+	case c.NewStrategy && c.MinfreeLevels && c.sets("android.use_new_strategy"):
+		d.blame(c, "asks for an older strategy, and use_new_strategy for the present one: keep one of them", nil, "android.use_minfree_levels")
+	case p.Strategy != pressure.ByMinfree && p.Minfree != (pressure.Targets{}):
+		d.blame(c, "is looked at by no rule: set use_minfree_levels too, and use_new_strategy to false with low_ram", nil, "android.minfree_levels")
 	}
 }
 
 func (d *decoder) checkTimes(c *Config) {
 	m := &c.Machine
+	d.atMost(c, "triggers.low_stall", m.Low, "triggers.window", m.Window)
 	d.atMost(c, "triggers.partial_stall", m.Partial, "triggers.window", m.Window)
 	d.atMost(c, "triggers.complete_stall", m.Complete, "triggers.window", m.Window)
 	d.atMost(c, "cadence.poll_urgent", m.PollUrgent, "cadence.poll", m.Poll)

@@ -29,7 +29,10 @@ func Profiles() []Profile { return []Profile{Linux, Android, Embedded} }
 type Config struct {
 	Source  string // the file it was read from, "built-in" without one
 	Profile Profile
-	LowRAM  bool // android: the defaults for a device with little memory
+
+	// android: whether the present judgement is wanted, or that by targets; what
+	// comes of both is Machine.Pressure.Strategy.
+	NewStrategy, MinfreeLevels bool
 
 	Machine  engine.Policy // the judgement on the whole machine
 	Watchdog time.Duration // a loop that hung for so long is stood in for, 0 for never
@@ -52,7 +55,7 @@ func Default(p Profile) *Config {
 	c := &Config{Source: BuiltIn, Profile: p, Realtime: 1, Watchdog: 2 * time.Second, set: map[string]position{}}
 	switch p {
 	case Android:
-		c.Machine = engine.Android()
+		c.Machine, c.NewStrategy = engine.Android(), true
 	case Embedded:
 		c.Machine = engine.Embedded()
 	default:
@@ -78,5 +81,6 @@ func (c *Config) layRules() {
 // lowRAM lays the defaults of ro.config.low_ram over the android profile.
 func (c *Config) lowRAM() {
 	c.Machine.Partial = 200 * time.Millisecond
-	c.Machine.Pressure.ThrashingLimit, c.Machine.Pressure.ThrashingLimitDecay = 30, 50
+	p := &c.Machine.Pressure
+	p.LowRAM, p.ThrashingLimit, p.ThrashingLimitDecay = true, 30, 50
 }

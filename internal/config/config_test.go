@@ -70,11 +70,52 @@ func TestParseAndroid(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default(Android)
-	want.LowRAM = true
+	want.Machine.Pressure.LowRAM = true
 	want.Machine.Partial, want.Machine.Window = 200*time.Millisecond, 2*time.Second
 	want.Machine.Pressure.ThrashingLimit, want.Machine.Pressure.ThrashingLimitDecay = 30, 50
 	want.Machine.Pressure.FilecacheMin = 100 << 10
 	equal(t, got, want)
+}
+
+// TestStrategies: the older judgements, and the defaults that come with them.
+func TestStrategies(t *testing.T) {
+	stalls := func(m *engine.Policy, low, partial, complete int) {
+		m.Low, m.Partial, m.Complete = time.Duration(low)*time.Millisecond, time.Duration(partial)*time.Millisecond, time.Duration(complete)*time.Millisecond
+	}
+	for text, want := range map[string]func(*Config){
+		"{use_minfree_levels: true, minfree_levels: '18432:0, 46080:900'}": func(c *Config) {
+			c.NewStrategy, c.MinfreeLevels = false, true
+			c.Machine.Pressure.Strategy = pressure.ByMinfree
+			c.Machine.Pressure.Minfree = pressure.Targets{{Bytes: 72 << 20}, {Bytes: 180 << 20, MinAdj: 900}}
+			stalls(&c.Machine, 70, 100, 70)
+		},
+		"{use_new_strategy: false, medium: 700, critical_upgrade: true, upgrade_pressure: 60, downgrade_pressure: 90}": func(c *Config) {
+			p := &c.Machine.Pressure
+			c.NewStrategy, p.Strategy = false, pressure.ByLevel
+			p.MediumMinAdj, p.CriticalUpgrade, p.UpgradePressure, p.DowngradePressure = 700, true, 60, 90
+			stalls(&c.Machine, 70, 100, 70)
+		},
+		"{use_psi: false}": func(c *Config) {
+			c.NewStrategy, c.Machine.Pressure.Strategy, c.Machine.Vmpressure = false, pressure.ByLevel, true
+			stalls(&c.Machine, 70, 100, 70)
+		},
+		"{use_new_strategy: false, psi_partial_stall_ms: 0}": func(c *Config) {
+			c.NewStrategy, c.Machine.Pressure.Strategy = false, pressure.ByLevel
+			stalls(&c.Machine, 70, 0, 70)
+		},
+		"{use_minfree_levels: true, low_ram: true}": func(c *Config) {
+			c.lowRAM()
+			c.MinfreeLevels = true // and the present strategy all the same
+		},
+	} {
+		got, err := Parse("f", []byte("profile: android\nandroid: "+text+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := Default(Android)
+		want(c)
+		equal(t, got, c)
+	}
 }
 
 // Until Android 16 the critical limit followed the plain one.
@@ -140,9 +181,15 @@ func TestErrors(t *testing.T) {
 		{"daemon:\n  trace: t.jsonl\n", `f:2:10: daemon.trace: "t.jsonl" is no absolute path: write an absolute path or off`},
 		{"android:\n  low_ram: true\n", "f:1:1: android: its properties hold in the android profile alone, and the profile is linux"},
 		{"profile: android\nandroid:\n  low_ram: yes\n", `f:3:12: android.low_ram: "yes" is neither true nor false: write true or false`},
-		{"profile: android\nandroid:\n  use_psi: true\n", "f:3:3: android.use_psi: is no key; the nearest one is android.low_ram"},
+		{"profile: android\nandroid:\n  use_ps: true\n", "f:3:3: android.use_ps: is no key; the nearest one is android.use_psi"},
 		{"profile: android\nandroid:\n  swap_compression_ratio_div: 0\n", `f:3:31: android.swap_compression_ratio_div: "0" is out of range: 1 to 1000`},
 		{"profile: android\nandroid:\n  kill_timeout_ms: 100\nkill:\n  timeout: 1s\n", "f:3:3: android.kill_timeout_ms: sets the same as kill.timeout at line 5: keep one of them"},
+		{"profile: android\nandroid:\n  use_psi: false\n  use_new_strategy: true\n", "f:4:3: android.use_new_strategy: goes by PSI, and use_psi is false: the events of vmpressure are judged by the older strategies"},
+		{"profile: android\nandroid:\n  use_minfree_levels: true\n  use_new_strategy: true\n", "f:3:3: android.use_minfree_levels: asks for an older strategy, and use_new_strategy for the present one: keep one of them"},
+		{"profile: android\nandroid:\n  minfree_levels: 1000:0\n", "f:3:3: android.minfree_levels: is looked at by no rule: set use_minfree_levels too, and use_new_strategy to false with low_ram"},
+		{"profile: android\nandroid:\n  minfree_levels: 1000\n", `f:3:19: android.minfree_levels: "1000" is no list of pages:oom_score_adj: write up to 6 pairs of pages and oom_score_adj such as 18432:0,46080:900, or off`},
+		{"profile: android\nandroid:\n  minfree_levels: 1:1,1:1,1:1,1:1,1:1,1:1,1:1\n", `f:3:19: android.minfree_levels: "1:1,1:1,1:1,1:1,1:1,1:1,1:1" has more than 6 pairs: write up to 6 pairs of pages and oom_score_adj such as 18432:0,46080:900, or off`},
+		{"profile: android\nandroid:\n  use_psi: no\n", `f:3:12: android.use_psi: "no" is neither true nor false: write true or false`},
 		{"a: b: c\n", "f:1: is no YAML: mapping values are not allowed in this context"},
 		{"profile: linux\nkill: *nobody\n", "f:2: is no YAML: unknown anchor 'nobody' referenced"},
 		{"kill:\n  timeout: 5s\n\x00", "f:3: is no YAML: control characters are not allowed"},
@@ -273,6 +320,14 @@ func TestExplain(t *testing.T) {
 		{"victim: {never: [sshd]}", `or one named "sshd".`},
 		{"kill: {timeout: 0}", "however long it takes."},
 		{"profile: android", "processes at oom_score_adj 201 and above, those at 0 and above once 300% came back, may die."},
+		{"profile: android\nandroid: {use_psi: false}", "I wake when the kernel's vmpressure says low, medium or critical"},
+		{"profile: android\nandroid: {use_new_strategy: false}", "I wake when some tasks lost 70ms to memory within 1s (a low event), when some"},
+		{"profile: android\nandroid: {use_new_strategy: false}", "I act when the kernel says medium or critical, and less is free than ever was at a low event (pressure_level)"},
+		{"profile: android\nandroid: {use_new_strategy: false, low_ram: true, critical_upgrade: true, upgrade_pressure: 60, downgrade_pressure: 90}",
+			"counts one level higher while less than 60% of the memory and swap in use is memory, critical as medium while more than 60% of it is memory and swap is left, and not while more than 90%"},
+		{"profile: android\nandroid: {use_minfree_levels: true}", "a target that a client named (LMK_TARGET) (low_minfree)"},
+		{"profile: android\nandroid: {use_minfree_levels: true, minfree_levels: '18432:0'}", "below one of 18432:0 (pages"},
+		{"triggers: {partial_stall: 0, complete_stall: 0}", "I wake when the kernel begins to reclaim, and for no stall."},
 		{"profile: android\nandroid: {direct_reclaim_threshold_ms: 50}", "longer than 50ms (direct_reclaim_stuck)"},
 	}
 	for _, tt := range tests {

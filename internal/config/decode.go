@@ -189,7 +189,7 @@ func (d *decoder) defaults() *Config {
 	}
 	c := Default(choice.Profile)
 	c.Source = d.file
-	if choice.LowRAM {
+	if choice.Machine.Pressure.LowRAM {
 		c.lowRAM()
 	}
 	return c

@@ -20,14 +20,14 @@ func (c *Config) Explain() []string {
 	return append(append(out, c.explainRules()...), c.explainKill())
 }
 
-func (c *Config) explainWake() string {
-	m := &c.Machine
-	return fmt.Sprintf("I wake when some tasks lost %s to memory within %s, when all of them at once lost %s, or when the kernel begins to reclaim.",
-		FormatTime(m.Partial), FormatTime(m.Window), FormatTime(m.Complete))
-}
-
 func (c *Config) explainLooks() string {
 	m := &c.Machine
+	switch {
+	case m.Vmpressure:
+		return "Then I look at memory once for each word of the kernel."
+	case m.Pressure.Strategy != pressure.ByReclaim:
+		return fmt.Sprintf("Then I look at memory every %s for %s, as if the word were spoken again.", FormatTime(m.PollUrgent), FormatTime(m.Window))
+	}
 	s := fmt.Sprintf("Then I look at memory every %s for %s, every %s while swap is low or after a kill", FormatTime(m.Poll), FormatTime(m.Window), FormatTime(m.PollUrgent))
 	if m.FillRate > 0 {
 		s += fmt.Sprintf(", and on, at least every %s, while the kernel reclaims; sooner the nearer memory is to exhaustion, as if it were filled by %s, or twice as fast as it falls", FormatTime(m.PollSlow), formatRate(m.FillRate))
@@ -38,8 +38,14 @@ func (c *Config) explainLooks() string {
 // explainGate says what must hold beside any reason.
 func (c *Config) explainGate() []string {
 	p := &c.Machine.Pressure
+	if p.Strategy == pressure.ByLevel {
+		return []string{"I act only on the kernel's word, or a look that follows it."}
+	}
 	pressed := "I act only under pressure: while the kernel reclaims memory or pages come back"
-	if !p.OnlyReclaim {
+	switch {
+	case p.Strategy == pressure.ByMinfree:
+		pressed += ", or on the kernel's word and a look that follows it"
+	case !p.OnlyReclaim:
 		pressed += ", tasks stall, or something was just killed"
 	}
 	out := []string{pressed + "."}
@@ -73,6 +79,9 @@ func (c *Config) explainLevels() []string {
 func (c *Config) explainReasons() []string {
 	var out, silent []string
 	for _, r := range pressure.Reasons() {
+		if !c.Machine.Pressure.LooksFor(r) {
+			continue
+		}
 		when, whom := condition(&c.Machine.Pressure, r)
 		if when == "" {
 			silent = append(silent, r.String())
@@ -189,6 +198,8 @@ var reasons = map[pressure.Reason]explanation{
 		func(*pressure.Policy) string { return "free memory is below the low watermark" },
 		func(p *pressure.Policy) string { return reach(p.LowmemMinOOMScore) },
 	},
+	pressure.LowMinfree:    {nil, whenMinfree, func(*pressure.Policy) string { return "processes at the oom_score_adj of that target and above" }},
+	pressure.PressureLevel: {levelIsReason, whenLevel, whomLevel},
 }
 
 func whenLowAvailable(p *pressure.Policy) string {
@@ -270,14 +281,14 @@ func reachUnlessExhausted(p *pressure.Policy) string {
 // explainBar says what happens when a reason reaches nobody.
 func (c *Config) explainBar() []string {
 	p := &c.Machine.Pressure
-	if p.PerceptibleMinAdj == 0 && p.PressureAfterKillMinScore == 0 {
+	if p.Strategy != pressure.ByReclaim || p.PerceptibleMinAdj == 0 && p.PressureAfterKillMinScore == 0 {
 		return nil
 	}
 	return []string{"When a reason other than low_mem reaches nobody, at the next look it reaches those at 701 and above, then at 201, then at 0."}
 }
 
 func (c *Config) explainStalls() []string {
-	if p := &c.Machine.Pressure; p.StallLimitCritical < 100 {
+	if p := &c.Machine.Pressure; p.Strategy == pressure.ByReclaim && p.StallLimitCritical < 100 {
 		return []string{fmt.Sprintf("When all tasks were stalled for more than %d%% of the last 10s, any of these reasons reaches %s.", p.StallLimitCritical, reach(0))}
 	}
 	return nil

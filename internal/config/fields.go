@@ -59,7 +59,7 @@ func termTimeout(c *Config) *time.Duration     { return &c.Machine.TermTimeout }
 func maxKills(c *Config) *int                  { return &c.Machine.MaxKills }
 func killWindow(c *Config) *time.Duration      { return &c.Machine.KillWindow }
 func watchdog(c *Config) *time.Duration        { return &c.Watchdog }
-func lowRAMDevice(c *Config) *bool             { return &c.LowRAM }
+func lowRAMDevice(c *Config) *bool             { return &c.Machine.Pressure.LowRAM }
 func swapCompressionRatio(c *Config) *int      { return &c.Machine.Pressure.SwapCompressionRatio }
 func swapCompressionRatioDiv(c *Config) *int   { return &c.Machine.Pressure.SwapCompressionRatioDiv }
 func realtime(c *Config) *int                  { return &c.Realtime }

@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lmkd/lmkd/pkg/pressure"
@@ -17,6 +19,11 @@ var (
 	percents = codec[int]{"a percentage such as 10%", ParsePercent, formatPercent}
 	numbers  = codec[int]{"a whole number", parseNumber, strconv.Itoa}
 	switches = codec[bool]{"true or false", parseBool, strconv.FormatBool}
+	targets  = codec[pressure.Targets]{"up to 6 pairs of pages and oom_score_adj such as 18432:0,46080:900, or off", parseTargets, formatTargets}
+
+	// switchedOff is a switch whose name says the contrary of its field.
+	switchedOff = codec[bool]{"true or false", negate(parseBool), func(b bool) string { return strconv.FormatBool(!b) }}
+
 	listens  = codec[string]{"host:port, unix:/path or off", parseListen, formatText}
 	files    = codec[string]{"an absolute path or off", parseFile, formatText}
 	profiles = codec[Profile]{"linux, android or embedded", parseProfile, Profile.String}
@@ -39,6 +46,48 @@ func parseProfile(s string) (Profile, error) {
 		}
 	}
 	return 0, errors.New("is no profile")
+}
+
+func negate(parse func(string) (bool, error)) func(string) (bool, error) {
+	return func(s string) (bool, error) {
+		b, err := parse(s)
+		return !b, err
+	}
+}
+
+// pageShift: minfree levels are counted in pages of 4KiB, as every phone that
+// sets them has them.
+const pageShift = 12
+
+// parseTargets reads what sys.lmk.minfree_levels holds.
+func parseTargets(s string) (t pressure.Targets, err error) {
+	if s == off {
+		return t, nil
+	}
+	pairs := strings.Split(s, ",")
+	if len(pairs) > len(t) {
+		return t, errors.New("has more than 6 pairs")
+	}
+	for i, pair := range pairs {
+		pages, adj, _ := strings.Cut(strings.TrimSpace(pair), ":")
+		n, err1 := strconv.ParseUint(pages, 10, 40)
+		score, err2 := strconv.ParseInt(adj, 10, 16)
+		if err1 != nil || err2 != nil || n == 0 || score < -1000 || score > 1000 {
+			return t, errors.New("is no list of pages:oom_score_adj")
+		}
+		t[i] = pressure.Minfree{Bytes: n << pageShift, MinAdj: int16(score)}
+	}
+	return t, nil
+}
+
+func formatTargets(t pressure.Targets) string {
+	var pairs []string
+	for _, target := range t {
+		if target.Bytes > 0 {
+			pairs = append(pairs, fmt.Sprintf("%d:%d", target.Bytes>>pageShift, target.MinAdj))
+		}
+	}
+	return formatText(strings.Join(pairs, ","))
 }
 
 func parseVariant(s string) (pressure.Variant, error) {

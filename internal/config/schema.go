@@ -16,16 +16,18 @@ var (
 	refaults = limits[int]{low: 0, high: 100_000}
 	memory   = limits[uint64]{low: 0, high: 64 * tebi}
 	windows  = limits[time.Duration]{low: psi.MinWindow, high: psi.MaxWindow}
-	stalls   = limits[time.Duration]{low: time.Millisecond, high: psi.MaxWindow}
+	stalls   = limits[time.Duration]{low: time.Millisecond, high: psi.MaxWindow, zero: true}
 	pauses   = limits[time.Duration]{low: time.Millisecond, high: time.Minute}
 	patience = limits[time.Duration]{low: 10 * time.Millisecond, high: time.Minute, zero: true}
 	scores   = limits[int]{low: 0, high: 1001}
+	levels   = limits[int]{low: -1000, high: 1001}
 )
 
 // schema is every setting, in the order of configs/lmkd.yaml.
 var schema = []key{
 	text("profile", profiles, profile),
 
+	number("triggers.low_stall", times, stalls, lowStall),
 	number("triggers.partial_stall", times, stalls, partialStall),
 	number("triggers.complete_stall", times, stalls, completeStall),
 	number("triggers.window", times, windows, window),
@@ -83,6 +85,16 @@ var schema = []key{
 	text("metrics.listen", listens, listen),
 
 	text("android.low_ram", switches, lowRAMDevice),
+	strategy("android.use_new_strategy"),
+	text("android.use_minfree_levels", switches, minfreeLevels),
+	text("android.minfree_levels", targets, minfreeTargets),
+	number("android.low", numbers, levels, lowMinAdj),
+	number("android.medium", numbers, levels, mediumMinAdj),
+	number("android.critical", numbers, levels, criticalMinAdj),
+	text("android.critical_upgrade", switches, criticalUpgrade),
+	number("android.upgrade_pressure", numbers, whole, upgradePressure),
+	number("android.downgrade_pressure", numbers, whole, downgradePressure),
+	text("android.use_psi", switchedOff, vmpressure),
 	number("android.psi_partial_stall_ms", millis, stalls, partialStall),
 	number("android.psi_complete_stall_ms", millis, stalls, completeStall),
 	number("android.psi_window_size_ms", millis, windows, window),
@@ -101,6 +113,14 @@ var schema = []key{
 	number("android.stall_limit_critical", numbers, whole, stallLimitCritical),
 	number("android.direct_reclaim_threshold_ms", millis, patience, directReclaimThreshold),
 	number("android.lowmem_min_oom_score", numbers, limits[int]{low: 201, high: 1001}, lowmemMinOOMScore),
+}
+
+// strategy is the choice between the present judgement and those before it; a
+// field of its own says which of those.
+func strategy(path string) key {
+	k := text(path, switches, newStrategy)
+	k.fields = func(c *Config) []any { return []any{newStrategy(c), &c.Machine.Pressure.Strategy} }
+	return k
 }
 
 // compression is Android's ratio and its divisor as one value, or that it is

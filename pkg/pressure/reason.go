@@ -56,6 +56,18 @@ func Reasons() []Reason {
 	return out
 }
 
+// LooksFor tells whether r is a reason of the policy's strategy, be it switched
+// off by another setting or not.
+func (p *Policy) LooksFor(r Reason) bool {
+	rules := p.tree()
+	for i := range rules {
+		if rules[i].reason == r {
+			return true
+		}
+	}
+	return false
+}
+
 // String gives the reason's name as metrics and records carry it.
 func (r Reason) String() string {
 	if name, ok := reasonName[r]; ok {

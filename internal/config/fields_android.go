@@ -1,0 +1,20 @@
+package config
+
+import (
+	"time"
+
+	"github.com/lmkd/lmkd/pkg/pressure"
+)
+
+// Where the settings of Android's older strategies live.
+func lowStall(c *Config) *time.Duration          { return &c.Machine.Low }
+func vmpressure(c *Config) *bool                 { return &c.Machine.Vmpressure }
+func newStrategy(c *Config) *bool                { return &c.NewStrategy }
+func minfreeLevels(c *Config) *bool              { return &c.MinfreeLevels }
+func minfreeTargets(c *Config) *pressure.Targets { return &c.Machine.Pressure.Minfree }
+func lowMinAdj(c *Config) *int                   { return &c.Machine.Pressure.LowMinAdj }
+func mediumMinAdj(c *Config) *int                { return &c.Machine.Pressure.MediumMinAdj }
+func criticalMinAdj(c *Config) *int              { return &c.Machine.Pressure.CriticalMinAdj }
+func criticalUpgrade(c *Config) *bool            { return &c.Machine.Pressure.CriticalUpgrade }
+func upgradePressure(c *Config) *int             { return &c.Machine.Pressure.UpgradePressure }
+func downgradePressure(c *Config) *int           { return &c.Machine.Pressure.DowngradePressure }
