@@ -75,7 +75,7 @@ type Policy struct {
 func Linux() Policy {
 	return Policy{
 		Pressure: pressure.Linux(),
-		Victim:   victim.Policy{Bands: []int16{900, 0}, MinGain: 10 << 20, Rules: victim.BuiltIn(), GrowthWeight: 4, Brood: 8},
+		Victim:   victim.Policy{Bands: []int16{900, 0}, MinGain: 10 << 20, Rules: victim.BuiltIn(), GrowthWeight: 4, Brood: 8, OOMGroup: true, Preference: true},
 		Window:   time.Second, Poll: 100 * time.Millisecond, PollUrgent: 10 * time.Millisecond,
 		PollSlow: time.Second, FillRate: 4 << 30,
 		KillTimeout:      2 * time.Second,
@@ -87,18 +87,6 @@ func Linux() Policy {
 		Partial:          70 * time.Millisecond,
 		Complete:         700 * time.Millisecond,
 	}
-}
-
-// Cgroup gives the defaults for one cgroup of a machine with the policy m: its
-// victims and its kills are the machine's, its pressure is its own.
-func Cgroup(m *Policy) Policy {
-	p := *m
-	p.Pressure = pressure.Cgroup()
-	p.Window, p.Poll, p.PollUrgent, p.PollSlow = 2*time.Second, 200*time.Millisecond, 50*time.Millisecond, time.Second
-	p.FillRate = Linux().FillRate
-	p.Partial, p.Complete = 200*time.Millisecond, 1500*time.Millisecond
-	p.Untriggered, p.Sampling = false, false
-	return p
 }
 
 // Android gives the defaults of the android profile.

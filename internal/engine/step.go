@@ -180,7 +180,7 @@ func (st *State) listed(p *Policy, in *Input) {
 		Soft: p.patience(&in.Candidates[index]) > 0 && in.Candidates[index].Dies() == victim.AsProcess,
 	}
 	st.mourn(&st.flight.Victim)
-	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil
+	st.flight.Victim.Detach()
 	st.phase = signaling
 	st.do(Action{Do: Kill, Index: index, Soft: st.flight.Soft, Tree: st.flight.Victim.Dies() != victim.AsProcess})
 }
@@ -214,7 +214,7 @@ func (st *State) signalled(p *Policy, in *Input) {
 func (st *State) adopted(p *Policy, in *Input) {
 	st.kills++
 	st.flight = Outcome{ID: st.kills, Victim: in.Candidates[0], SignalledAt: in.At, Adopted: true, Verdict: pressure.Verdict{Reason: pressure.None}}
-	st.flight.Victim.Cgroup, st.flight.Victim.Cmdline = nil, nil
+	st.flight.Victim.Detach()
 	st.await(p, in.At)
 }
 

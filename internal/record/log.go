@@ -32,6 +32,7 @@ type told struct {
 	verdict pressure.Verdict // the last one
 	victim  victim.Process   // of the kill under way
 	home    string           // where it belongs by its cgroup
+	company string           // who dies with it
 	reason  string
 	ended   uint64 // the last kill that was told to have ended
 	reaped  bool   // process_mrelease answered in the kill under way
@@ -116,7 +117,8 @@ func (l *Log) listed(t *told, e *Entry) {
 		t.victim = e.In.Candidates[i]
 		home := victim.ParseCgroup(t.victim.Cgroup)
 		t.home = home.String()
-		t.victim.Cgroup, t.victim.Cmdline = nil, nil
+		t.company = company(&t.victim)
+		t.victim.Detach()
 		t.reaped, t.nobody, t.held, t.ceiling, t.waiting = false, false, false, false, engine.NoNote
 		t.soft, t.asked = e.Out.Actions[len(e.Out.Actions)-1].Soft, false
 	}
@@ -163,15 +165,33 @@ func (t *told) unit() (text string) {
 	if t.home != "" {
 		text = ", " + t.home
 	}
-	switch p := &t.victim; {
-	case p.Brood > 0:
-		text += fmt.Sprintf(", with its descendants, of which %d young children", p.Children)
-	case p.Dies() == victim.AsCgroup:
-		text += ", with all in its cgroup"
-	case p.Dies() == victim.AsTree:
-		text += ", with its descendants"
+	return text + t.company
+}
+
+// company says who dies with a victim, how many were counted, and who of them
+// lives on.
+func company(p *victim.Process) (text string) {
+	switch p.Dies() {
+	case victim.AsProcess:
+		return ""
+	case victim.AsTree:
+		text = ", with its descendants"
+	case victim.AsSession:
+		text = ", with all of its session"
+	case victim.AsGroup:
+		text = ", with all of its process group"
+	case victim.AsCgroup:
+		text = ", with all in its cgroup"
+	case victim.AsOOMGroup:
+		text = ", with all in " + victim.Quote(p.DyingCgroup()) + " for its memory.oom.group"
 	}
-	return text
+	switch {
+	case p.Brood > 0:
+		text += fmt.Sprintf(", of which %d young children", p.Children)
+	case p.Members > 0:
+		text += fmt.Sprintf(", %d others, %dkB in all", p.Members, (p.RssAnon+p.RssShmem+p.Swap+p.Unit)>>10)
+	}
+	return text + p.Sparing()
 }
 
 // reaped tells of a reclaim that answers when all else has been told.

@@ -109,7 +109,7 @@ func (r *Ring) Append(domain uint16, in *engine.Input, out *engine.Output) {
 	if out.Outcome != nil {
 		if o := r.outcomes.lend(s); o != nil {
 			*o = *out.Outcome
-			o.Victim.Cgroup, o.Victim.Cmdline = nil, nil
+			o.Victim.Detach()
 		}
 	}
 	s.state.Store(full)

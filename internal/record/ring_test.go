@@ -66,7 +66,7 @@ func fullStep() (*engine.Input, *engine.Output) {
 	out.Note, out.Level = engine.KillDone, pressure.LevelMedium
 	out.Verdict.Reason, out.Verdict.Event = pressure.LowAvailable, pressure.LevelMedium
 	out.Outcome.Verdict = *out.Verdict
-	out.Outcome.Victim.Cgroup, out.Outcome.Victim.Cmdline = nil, nil
+	out.Outcome.Victim.Detach()
 	out.Outcome.Victim.Comm = [victim.CommSize]byte{}
 	out.Outcome.Victim.SetName([]byte("leak"))
 	out.Outcome.Victim.Effect, out.Outcome.Victim.Death = victim.First, victim.AsTree

@@ -98,7 +98,7 @@ func (t *table) fill(in *engine.Input, out *engine.Output) (cut Cut) {
 	copy(t.candidates, in.Candidates)
 	for i := range t.candidates {
 		p := &t.candidates[i]
-		cut |= t.keep(&p.Cgroup) | t.keep(&p.Cmdline)
+		cut |= t.keep(&p.Cgroup) | t.keep(&p.Cmdline) | t.keep(&p.Spared)
 	}
 	t.ranking.Places = t.ranking.Places[:0]
 	if t.ranked = out.Ranking != nil; t.ranked {

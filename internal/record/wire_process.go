@@ -29,6 +29,11 @@ type wireProcess struct {
 	Brood       uint64        `json:"brood,omitempty"`
 	Children    int32         `json:"children,omitempty"`
 	Turn        uint64        `json:"turn,omitempty"`
+	Group       int32         `json:"group,omitempty"`
+	Session     int32         `json:"session,omitempty"`
+	Unit        uint64        `json:"unit,omitempty"`
+	Members     int32         `json:"members,omitempty"`
+	OOMGroup    int32         `json:"oom_group,omitempty"`
 	Rule        int16         `json:"rule,omitempty"`
 	Adjust      int16         `json:"adjust,omitempty"`
 	Effect      victim.Effect `json:"effect,omitempty"`
@@ -36,14 +41,15 @@ type wireProcess struct {
 	Comm        text          `json:"comm,omitempty"`
 	Cgroup      text          `json:"cgroup,omitempty"`
 	Cmdline     text          `json:"cmdline,omitempty"`
+	Spared      text          `json:"spared,omitempty"`
 }
 
 func toWireProcess(p *victim.Process) wireProcess {
 	return wireProcess{
 		p.PID, p.Adj, uint32(p.Flag), p.RSS, p.Shared, p.SwapHint, p.PPID, p.UID, p.Threads, p.StartTime,
 		p.RssAnon, p.RssFile, p.RssShmem, p.Swap, p.Locked, p.Huge, p.PageTable, p.Growth, p.MajorFaults,
-		p.Brood, p.Children, p.Turn, p.Rule, p.Adjust, p.Effect, p.Death,
-		text(p.Comm[:p.CommLen]), text(p.Cgroup), text(p.Cmdline),
+		p.Brood, p.Children, p.Turn, p.Group, p.Session, p.Unit, p.Members, p.OOMGroup, p.Rule, p.Adjust, p.Effect, p.Death,
+		text(p.Comm[:p.CommLen]), text(p.Cgroup), text(p.Cmdline), text(p.Spared),
 	}
 }
 
@@ -60,6 +66,7 @@ func (w *wireProcess) process(p *victim.Process) error {
 		RssAnon: w.RssAnon, RssFile: w.RssFile, RssShmem: w.RssShmem, Swap: w.Swap, Locked: w.Locked,
 		Huge: w.Huge, PageTable: w.PageTable, Growth: w.Growth, MajorFaults: w.MajorFaults,
 		Brood: w.Brood, Children: w.Children, Turn: w.Turn, Rule: w.Rule, Adjust: w.Adjust, Effect: w.Effect, Death: w.Death,
+		Group: w.Group, Session: w.Session, Unit: w.Unit, Members: w.Members, OOMGroup: w.OOMGroup, Spared: w.Spared,
 		CommLen: uint8(n), Comm: comm, Cgroup: w.Cgroup, Cmdline: w.Cmdline,
 	}
 	if !p.Known() {

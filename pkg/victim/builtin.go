@@ -17,7 +17,7 @@ var root = []uint32{0}
 // says why for each.
 func BuiltIn() []Rule {
 	rules := []Rule{
-		{Name: "the sandbox of a pod", Effect: Never, Below: 1, Match: Match{
+		{Name: "the sandbox of a pod", Effect: Never, Below: 1, WithPod: true, Match: Match{
 			Comm: OneOf{"pause", "catatonit"}, Inside: true, Leader: true}},
 		{Name: "a process in a container", Effect: Usual, Match: Match{Inside: true}},
 		{Name: "a manager of systemd", Effect: Never, Match: Match{Unit: Literal("init.scope"), Comm: OneOf{"systemd", "(sd-pam)"}}},

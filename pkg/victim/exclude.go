@@ -17,6 +17,7 @@ const (
 	IsProtected              // a rule says never
 	HasNothing               // a kill would give nothing back
 	IsUnregistered           // no client registered it, and nobody else may die
+	IsOmitted                // its cgroup is not to be killed in
 )
 
 var exclusionText = [...]string{
@@ -33,6 +34,7 @@ var exclusionText = [...]string{
 	HasNothing:    "a kill would give nothing back",
 
 	IsUnregistered: "no client registered it",
+	IsOmitted:      "its cgroup has ManagedOOMPreference=omit",
 }
 
 func (e Exclusion) String() string { return exclusionText[e] }
@@ -60,6 +62,8 @@ func (pol *Policy) Excluded(q *Query, p *Process) Exclusion {
 		return IsBelowMinAdj
 	case pol.protects(p):
 		return IsProtected
+	case p.Effect == Never:
+		return IsOmitted
 	case q.Gain(p) == 0:
 		return HasNothing
 	}
@@ -67,7 +71,7 @@ func (pol *Policy) Excluded(q *Query, p *Process) Exclusion {
 }
 
 func (pol *Policy) protects(p *Process) bool {
-	if p.Effect == Never {
+	if p.Effect == Never && !p.omitted(pol.rule(p)) {
 		return true
 	}
 	if p.CommLen == 0 {

@@ -17,7 +17,7 @@ func (r *Ranking) Explain(pol *Policy, table []Process) []string {
 			lines = append(lines, "never: "+p.describe()+"; "+place.Excluded.String()+p.ruled(pol))
 			continue
 		}
-		line := strconv.Itoa(i+1) + ". " + p.describe() + ", gives back " + size(place.Gain) + p.details(pol)
+		line := strconv.Itoa(i+1) + ". " + p.describe() + ", gives back " + size(place.Gain) + p.details(pol, place.Gain)
 		if i > 0 {
 			line += "; " + place.By.String()
 		}
@@ -27,29 +27,66 @@ func (r *Ranking) Explain(pol *Policy, table []Process) []string {
 }
 
 // details says what else the place of an eligible process hangs on.
-func (p *Process) details(pol *Policy) (text string) {
-	if p.Brood > 0 {
+func (p *Process) details(pol *Policy, gain uint64) (text string) {
+	switch {
+	case p.Brood > 0:
 		text = " with " + strconv.Itoa(int(p.Children)) + " young children"
+	case p.Members > 0:
+		text = " with " + others(p.Members) + ", " + size(gain-min(gain, p.company())) + " of it its own"
 	}
 	if pol.GrowthWeight > 0 && p.Growth > 0 {
 		text += ", grown by " + size(p.Growth)
 	}
-	return text + p.ruled(pol)
+	text += p.ruled(pol)
+	if p.Dies() == AsOOMGroup {
+		text += " (as a cgroup: memory.oom.group of " + Quote(p.DyingCgroup()) + ")"
+	}
+	return text + p.Sparing()
 }
 
-// ruled names the rule that holds for p, when it does anything.
-func (p *Process) ruled(pol *Policy) string {
-	if p.Rule <= 0 || int(p.Rule) > len(pol.Rules) || p.Effect == Usual && p.Adjust == 0 && p.Death == AsProcess {
-		return ""
+func others(n int32) string {
+	if n == 1 {
+		return "another"
 	}
-	text := " (" + p.Effect.String()
-	if p.Adjust != 0 {
-		text += ", " + strconv.Itoa(int(p.Adjust)) + " added"
+	return strconv.Itoa(int(n)) + " others"
+}
+
+// ruled names what made p what it is: the rule that holds for it, when it does
+// anything, and the settings of its cgroup that were heeded.
+func (p *Process) ruled(pol *Policy) (text string) {
+	r := pol.rule(p)
+	if r != nil && (r.Effect != Usual || r.Adjust != 0 || r.Death != AsProcess) {
+		text = " (" + r.Effect.String()
+		if r.Adjust != 0 {
+			text += ", " + strconv.Itoa(int(r.Adjust)) + " added"
+		}
+		if r.Death != AsProcess {
+			text += ", as a " + r.Death.String()
+		}
+		text += ": " + r.Name + ")"
 	}
-	if p.Death != AsProcess {
-		text += ", as a " + p.Death.String()
+	if p.avoided(r) {
+		text += " (last: ManagedOOMPreference=avoid)"
 	}
-	return text + ": " + pol.Rules[p.Rule-1].Name + ")"
+	return text
+}
+
+// Sparing names those of the unit of p who live on, for a line of text; "" for
+// none. It allocates.
+func (p *Process) Sparing() (text string) {
+	for rest := p.Spared; len(rest) > 0; {
+		var one []byte
+		one, rest = cut(rest, 0)
+		pid, name := cut(one, ' ')
+		if text != "" {
+			text += ","
+		}
+		text += " " + Quote(name) + " (" + string(pid) + ")"
+	}
+	if text != "" {
+		text = ", sparing" + text
+	}
+	return text
 }
 
 // describe names p with what its class depends on.

@@ -24,6 +24,11 @@ type Policy struct {
 	// before a steady process of 200 MiB. 0 ranks by size alone.
 	GrowthWeight int
 
+	// OOMGroup lets a process die with its whole cgroup where memory.oom.group says
+	// so; Preference heeds ManagedOOMPreference of systemd. Whoever fills in a
+	// Process reads these of its cgroup.
+	OOMGroup, Preference bool
+
 	// Brood is how many young children of one parent, of one name, make a
 	// brood: from then on the parent is chosen with all of them, for whoever
 	// kills them one by one is not done before it stops making them. 0 is never.
@@ -106,12 +111,15 @@ func (q *Query) Gain(p *Process) uint64 {
 	if !p.Is(Detailed) {
 		return q.bound(p)
 	}
-	gain := p.RssAnon + p.RssShmem + p.Swap - p.Swap/1000*uint64(min(q.SwapSaved, 1000)) + p.Brood
+	gain := p.RssAnon + p.RssShmem + p.Swap - p.Swap/1000*uint64(min(q.SwapSaved, 1000)) + p.company()
 	if q.CountFile {
 		return gain + p.RssFile
 	}
 	return gain + p.lockedFile()
 }
+
+// company is what those who die with p give back. A brood is part of the unit.
+func (p *Process) company() uint64 { return max(p.Brood, p.Unit) }
 
 // lockedFile is what of the file pages nobody can reclaim but by a kill, as
 // they are locked: VmLck counts addresses, of which anonymous memory and shmem
@@ -127,6 +135,14 @@ func (pol *Policy) weight(q *Query, p *Process) uint64 {
 	return gain + uint64(pol.GrowthWeight)*min(p.Growth, gain)
 }
 
+// unbounded is more than any unit can have.
+const unbounded = 1 << 56
+
 // bound is never below Gain of the same process: resident pages hold anonymous,
-// shmem and file pages alike.
-func (q *Query) bound(p *Process) uint64 { return p.RSS + p.SwapHint }
+// shmem and file pages alike. What a unit has is not known before phase two.
+func (q *Query) bound(p *Process) uint64 {
+	if p.Death != AsProcess {
+		return unbounded
+	}
+	return p.RSS + p.SwapHint
+}

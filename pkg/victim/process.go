@@ -20,6 +20,8 @@ const (
 	LeadsSession                     // its session has its pid
 	Young                            // it started in this episode, or just before
 	Unregistered                     // no client registered it, and only such may die
+	Avoided                          // its cgroup has ManagedOOMPreference=avoid
+	Omitted                          // its cgroup has ManagedOOMPreference=omit
 )
 
 // CommSize is the length of the kernel's task name with room for its end
@@ -44,6 +46,8 @@ type Process struct {
 	SwapHint uint64
 
 	PPID        int32
+	Group       int32 // its process group
+	Session     int32
 	UID         uint32
 	Threads     int32
 	StartTime   uint64 // clock ticks since boot, field 22 of stat: with PID, the identity
@@ -61,6 +65,16 @@ type Process struct {
 	Children int32 // how many they are
 
 	Turn uint64 // of its Registration
+
+	// What the others of its unit, who die with it, would give back, and how many
+	// they are; those of the unit who live on, "PID NAME" each, ended by NUL.
+	Unit    uint64
+	Members int32
+	Spared  []byte
+
+	// OOMGroup is how many bytes of Cgroup name the topmost cgroup there whose
+	// memory.oom.group is 1, 0 for none: the kernel kills it as a whole.
+	OOMGroup int32
 
 	// What Mark says.
 	Rule   int16 // the rule that holds, counted from 1; 0 for none
@@ -99,16 +113,30 @@ func (p *Process) Standing() int16 {
 
 // Dies tells what dies when p is chosen.
 func (p *Process) Dies() Death {
-	if p.Brood > 0 {
+	if p.Brood > 0 && p.Death == AsProcess {
 		return AsTree
 	}
 	return p.Death
 }
 
+// DyingCgroup gives the path of the cgroup that dies with p, nil when none does.
+func (p *Process) DyingCgroup() []byte {
+	switch p.Dies() {
+	case AsCgroup:
+		return p.Cgroup
+	case AsOOMGroup:
+		return p.Cgroup[:min(int(p.OOMGroup), len(p.Cgroup))]
+	}
+	return nil
+}
+
+// Detach takes the texts off p, which outlives the table that they belong to.
+func (p *Process) Detach() { p.Cgroup, p.Cmdline, p.Spared = nil, nil, nil }
+
 // Known tells whether what rules said of p is what this package can say: a
 // record of another version may have more.
 func (p *Process) Known() bool {
-	return int(p.Effect) < len(effectText) && int(p.Death) < len(deathText) && p.Rule >= 0
+	return int(p.Effect) < len(effectText) && int(p.Death) < len(deathText) && p.Rule >= 0 && p.OOMGroup >= 0 && p.Members >= 0
 }
 
 // Is reports whether all facts of f hold.

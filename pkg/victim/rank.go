@@ -18,6 +18,7 @@ const (
 	ByRegistration            // a client registered one of them
 	ByAdj                     // of two that clients registered, the higher oom_score_adj
 	ByTurn                    // the same oom_score_adj, given longer ago
+	ByPart                    // what of a unit's gain is its own
 )
 
 var comparisonText = [...]string{
@@ -33,6 +34,7 @@ var comparisonText = [...]string{
 	ByRegistration: "no client registered it",
 	ByAdj:          "its oom_score_adj is lower",
 	ByTurn:         "it was given this oom_score_adj later",
+	ByPart:         "it has less of what dies with it",
 }
 
 func (c Comparison) String() string { return comparisonText[c] }
@@ -51,6 +53,7 @@ var order = [...]struct {
 	{ByAdj, adj},
 	{ByTurn, turn},
 	{ByGain, gain},
+	{ByPart, part},
 	{ByYouth, youth},
 	{ByPID, pid},
 }
@@ -72,6 +75,14 @@ func class(pol *Policy, _ *Query, a, b *Process) int {
 
 func gain(pol *Policy, q *Query, a, b *Process) int {
 	return -cmp.Compare(pol.weight(q, a), pol.weight(q, b))
+}
+
+// part puts the largest of a unit before its others.
+func part(_ *Policy, q *Query, a, b *Process) int {
+	if a.Members == 0 || b.Members == 0 {
+		return 0
+	}
+	return -cmp.Compare(q.Gain(a)-a.company(), q.Gain(b)-b.company())
 }
 
 func youth(_ *Policy, _ *Query, a, b *Process) int {

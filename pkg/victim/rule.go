@@ -30,12 +30,17 @@ type Death uint8
 
 // The units of death.
 const (
-	AsProcess Death = iota // the process with its threads
-	AsTree                 // with all its descendants
-	AsCgroup               // with all in its cgroup and below it
+	AsProcess  Death = iota // the process with its threads
+	AsTree                  // with all its descendants
+	AsCgroup                // with all in its cgroup and below it
+	AsSession               // with all of its session
+	AsGroup                 // with all of its process group
+	AsOOMGroup              // with all in the cgroup whose memory.oom.group says so, and below it
 )
 
-var deathText = [...]string{AsProcess: "process", AsTree: "tree", AsCgroup: "cgroup"}
+var deathText = [...]string{
+	AsProcess: "process", AsTree: "tree", AsCgroup: "cgroup", AsSession: "session", AsGroup: "group", AsOOMGroup: "oom group",
+}
 
 func (d Death) String() string {
 	if int(d) >= len(deathText) {
@@ -44,8 +49,8 @@ func (d Death) String() string {
 	return deathText[d]
 }
 
-// Deaths lists all of them.
-func Deaths() []Death { return []Death{AsProcess, AsTree, AsCgroup} }
+// Deaths lists those that a rule can name.
+func Deaths() []Death { return []Death{AsProcess, AsTree, AsCgroup, AsSession, AsGroup} }
 
 // Rule says who goes before or behind others. Of several rules that match a
 // process the first holds.
@@ -61,6 +66,11 @@ type Rule struct {
 	Adjust int16
 	// Death is what dies with the process.
 	Death Death
+	// SaysEffect and SaysDeath tell that a person wrote these down: then what the
+	// process's cgroup says of them does not count.
+	SaysEffect, SaysDeath bool
+	// WithPod lets a protected process die with its whole pod.
+	WithPod bool
 	// Below is the share of RAM in percent from which on the rule does not hold
 	// any more, 0 for none: who has that much is the trouble, whatever its name.
 	Below uint8
@@ -71,15 +81,24 @@ type Rule struct {
 
 // Term gives the patience with a SIGTERM of the rule that holds for p, 0 for none.
 func (pol *Policy) Term(p *Process) time.Duration {
-	if p.Rule <= 0 || int(p.Rule) > len(pol.Rules) {
-		return 0
+	if r := pol.rule(p); r != nil {
+		return r.Term
 	}
-	return pol.Rules[p.Rule-1].Term
+	return 0
+}
+
+// rule gives the rule that holds for p, nil for none.
+func (pol *Policy) rule(p *Process) *Rule {
+	if p.Rule <= 0 || int(p.Rule) > len(pol.Rules) {
+		return nil
+	}
+	return &pol.Rules[p.Rule-1]
 }
 
 // promotes tells whether the rule can let a process die earlier than its size
-// and its class say: then phase one must know it.
-func (r *Rule) promotes() bool { return r.Effect == First || r.Adjust > 0 }
+// and its class say: then phase one must know it. One that dies with others
+// gives back more than its size.
+func (r *Rule) promotes() bool { return r.Effect == First || r.Adjust > 0 || r.Death != AsProcess }
 
 // Match is a set of conditions, all of which must hold; an empty one holds.
 // Patterns see raw bytes of the kernel's.
@@ -125,17 +144,15 @@ type Reader interface{ Text(which Text) []byte }
 // the first that matches says. ram is the memory of the machine in bytes.
 func (pol *Policy) Mark(p *Process, r Reader, ram uint64) {
 	p.Rule, p.Effect, p.Adjust, p.Death = 0, Usual, 0, AsProcess
-	if len(pol.Rules) == 0 {
-		return
-	}
 	home := ParseCgroup(p.Cgroup)
 	for i := range pol.Rules {
 		rule := &pol.Rules[i]
 		if rule.Match.holds(p, &home, r) && !rule.outgrown(p, ram) {
 			p.Rule, p.Effect, p.Adjust, p.Death = int16(i+1), rule.Effect, rule.Adjust, rule.Death
-			return
+			break
 		}
 	}
+	p.heed(pol.rule(p))
 }
 
 // Matches tells whether the rule is about p, whatever stands before it. p and r

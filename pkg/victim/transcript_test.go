@@ -21,7 +21,8 @@ import (
 //	                   effect, adj, kill, below
 //	query K=V ...      minadj, countfile, swapsaved, bereaved, shun (a list of pid/start)
 //	NAME PID K=V ...   a process: adj, anon, file, shmem, swap, locked, growth, start, ppid, uid, turn (which registers it),
-//	                   cgroup, exe, cmdline (with _ for blanks) and flags (a list);
+//	                   cgroup, oomgroup (a path that holds it), group, session,
+//	                   exe, cmdline (with _ for blanks) and flags (a list);
 //	                   NAME is a Go string if it begins with a quote
 //	rank               ranks the machine and explains it
 //	shortlist N        offers the machine as phase one sees it, N places
@@ -147,6 +148,7 @@ func (m *machine) rule(words []string) error {
 			_, err = fmt.Sscan(value, &uid)
 			r.Match.Users = append(r.Match.Users, uid)
 		case "effect":
+			r.SaysEffect = true
 			for _, e := range victim.Effects() {
 				if e.String() == value {
 					r.Effect = e
@@ -157,7 +159,12 @@ func (m *machine) rule(words []string) error {
 		case "below":
 			_, err = fmt.Sscan(value, &r.Below)
 		case "kill":
-			r.Death = victim.AsTree
+			r.SaysDeath = true
+			for _, d := range victim.Deaths() {
+				if d.String() == value {
+					r.Death = d
+				}
+			}
 		default:
 			err = fmt.Errorf("a rule has no %q", key)
 		}
@@ -168,11 +175,65 @@ func (m *machine) rule(words []string) error {
 	return err
 }
 
-// mark does what the reader of a process table does: rules, then broods.
+// mark does what the reader of a process table does: rules, then broods, then
+// units.
 func (m *machine) mark() {
+	m.markAlone()
+	for i := range m.table {
+		if p := &m.table[i]; p.Dies() != victim.AsProcess && m.policy.Excluded(&m.query, p) == victim.Eligible {
+			m.unite(p)
+		}
+	}
+}
+
+// unite sums up what dies with p.
+func (m *machine) unite(p *victim.Process) {
+	for i := range m.table {
+		other := &m.table[i]
+		switch {
+		case other == p || !m.dieTogether(p, other):
+		case m.policy.Spares(other, p.DyingCgroup()):
+			p.Spared = fmt.Appendf(p.Spared, "%d %s\x00", other.PID, other.Name())
+		default:
+			alone := *other
+			alone.Unit, alone.Brood = 0, 0
+			p.Unit += m.query.Gain(&alone)
+			p.Members++
+		}
+	}
+}
+
+func (m *machine) dieTogether(p, other *victim.Process) bool {
+	switch p.Dies() {
+	case victim.AsTree:
+		for parent := other.PPID; parent > 1; parent = m.parentOf(parent) {
+			if parent == p.PID {
+				return true
+			}
+		}
+		return false
+	case victim.AsSession:
+		return p.Session == other.Session
+	case victim.AsGroup:
+		return p.Group == other.Group
+	}
+	path, inner := string(p.DyingCgroup()), string(other.Cgroup)
+	return inner == path || strings.HasPrefix(inner, path+"/")
+}
+
+func (m *machine) parentOf(pid int32) int32 {
+	for i := range m.table {
+		if m.table[i].PID == pid {
+			return m.table[i].PPID
+		}
+	}
+	return 0
+}
+
+func (m *machine) markAlone() {
 	for i := range m.table {
 		p := &m.table[i]
-		p.Brood, p.Children = 0, 0
+		p.Brood, p.Children, p.Unit, p.Members, p.Spared = 0, 0, 0, 0, nil
 		m.policy.Mark(p, m.texts[p.PID], m.ram)
 	}
 	b, ok := m.query.FindBrood(&m.policy, m.table, m.policy.Brood)
@@ -217,7 +278,7 @@ func (m *machine) setQuery(key, value string) (err error) {
 
 var flags = map[string]victim.Flag{
 	"kernel": victim.Kernel, "zombie": victim.Zombie, "own": victim.Own, "dying": victim.Dying, "vanished": victim.Vanished,
-	"stranger": victim.Unregistered, "leader": victim.LeadsSession, "young": victim.Young,
+	"stranger": victim.Unregistered, "leader": victim.LeadsSession, "young": victim.Young, "avoid": victim.Avoided, "omit": victim.Omitted,
 }
 
 func (m *machine) process(words []string) error {
@@ -245,6 +306,12 @@ func (m *machine) process(words []string) error {
 			text[victim.Parent] = m.nameOf(p.PPID)
 		case "cgroup":
 			p.Cgroup = []byte(value)
+		case "oomgroup":
+			p.OOMGroup = int32(len(value))
+		case "group":
+			_, err = fmt.Sscan(value, &p.Group)
+		case "session":
+			_, err = fmt.Sscan(value, &p.Session)
 		case "exe":
 			text[victim.Exe] = value
 		case "cmdline":
