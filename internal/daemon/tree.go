@@ -64,25 +64,22 @@ func (l *loop) gather(d *domain, target *victim.Process) (more bool) {
 		l.killer.signalFd(t.fds[i].Int(), sys.SIGSTOP)
 		_ = l.epoll.Add(t.fds[i].Int(), sys.In, d.token(tokenVictim))
 	}
-	return true
+	return t.n > before
 }
 
 // related lists those who die with the victim.
 func (l *loop) related(target *victim.Process) []int32 {
-	if target.Dies() == victim.AsCgroup {
-		return l.table.Members(target.Cgroup, l.descendants[:0])
-	}
-	return l.table.Descendants(target.PID, l.descendants[:0])
+	return l.table.Related(target, l.descendants[:0])
 }
 
-// confirm drops those from the given place on that do not belong to the victim:
-// their pids may be others' by now. One that does once its pidfd is open is the
-// one that was listed.
+// confirm drops those from the given place on that live on, or do not belong to
+// the victim: their pids may be others' by now. One that does once its pidfd is
+// open is the one that was listed.
 func (l *loop) confirm(d *domain, target *victim.Process, from int) {
 	t := &d.tree
 	kept := from
 	for i := from; i < t.n; i++ {
-		if !l.belongs(d, t.pids[i], target) {
+		if !l.table.Belongs(t.pids[i], target, t.has) || l.table.LivesOn(t.pids[i], target) {
 			_ = t.fds[i].Close()
 			continue
 		}
@@ -90,14 +87,6 @@ func (l *loop) confirm(d *domain, target *victim.Process, from int) {
 		kept++
 	}
 	t.n = kept
-}
-
-func (l *loop) belongs(d *domain, pid int32, target *victim.Process) bool {
-	if target.Dies() == victim.AsCgroup {
-		return l.table.InCgroup(pid, target.Cgroup)
-	}
-	parent := l.table.Parent(pid)
-	return parent == target.PID || d.tree.has(parent)
 }
 
 func (t *tree) has(pid int32) bool {

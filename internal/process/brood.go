@@ -38,9 +38,6 @@ func (t *Table) addParent(b victim.Brood) {
 			return
 		}
 	}
-	if !t.isWithin(b.Parent) {
-		return
-	}
 	p := &t.one
 	*p = victim.Process{PID: b.Parent}
 	if out := t.wholeParent(p); out != isThere || p.Flag&^victim.Registered != 0 {

@@ -19,6 +19,10 @@ type Ask struct {
 	// Now is the time since boot, with suspend; 0 when it is not known, as in a
 	// captured tree: then nobody is young.
 	Now time.Duration
+	// Below is the path of the cgroup that the domain watches, empty for the whole
+	// machine, and Owner who owns it: what cgroups above it say does not count.
+	Below []byte
+	Owner uint32
 	// Surveyed says that the last Survey is of this episode: what has grown
 	// since then counts as growth.
 	Surveyed bool
@@ -26,10 +30,6 @@ type Ask struct {
 	Roll *victim.Roll
 	// Dying asks for those, too, who are dying with much memory.
 	Dying bool
-	// Within restricts the choice to the processes of a cgroup; nil asks for those
-	// of the whole machine. RAM and Swap are the machine's in either case. A survey
-	// knows nothing of the one, so that Surveyed does not go with it.
-	Within *Subtree
 }
 
 // Stats says what a choice looked at.
@@ -72,7 +72,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 		}
 		t.begin(ask)
 	}
-	if err := t.scanFor(&ask); err != nil {
+	if err := t.scan(); err != nil {
 		return nil, t.stats, err
 	}
 	if ask.Surveyed {
@@ -81,14 +81,6 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 	t.search()
 	t.findDying()
 	return t.found, t.stats, nil
-}
-
-// scanFor is phase one of what is asked for.
-func (t *Table) scanFor(ask *Ask) error {
-	if ask.Within != nil {
-		return t.scanWithin(ask.Within)
-	}
-	return t.scan()
 }
 
 // search finds the candidates among the rows, and gives the place of the best.
@@ -106,14 +98,16 @@ func (t *Table) search() int {
 		case t.cutCanWin(best) && t.stats.Detailed >= mostDetailed: // take the best so far
 			t.stats.Cut = true
 			t.findBrood(list)
+			t.unite()
 			return best
 		case t.cutCanWin(best): // the next page
 		case t.smallCanWin(best): // again, with everybody
 			t.complete()
-			t.found, t.textUsed = t.found[:0], 0
+			t.found, t.textUsed, t.groupsRead = t.found[:0], 0, 0
 			best, after = -1, nil
 		default:
 			t.findBrood(list)
+			t.unite()
 			return best
 		}
 	}
@@ -121,7 +115,7 @@ func (t *Table) search() int {
 
 func (t *Table) begin(ask Ask) {
 	t.ask, t.stats, t.roll = ask, Stats{}, ask.roll()
-	t.rows, t.found, t.textUsed = t.rows[:0], t.found[:0], 0
+	t.rows, t.found, t.textUsed, t.groupsRead = t.rows[:0], t.found[:0], 0, 0
 	t.machine = machine{
 		total:    (ask.RAM + ask.Swap) / t.pageSize,
 		swapUsed: (ask.SwapUsed + t.pageSize - 1) / t.pageSize,
@@ -134,7 +128,7 @@ func (t *Table) begin(ask Ask) {
 	if ask.Policy.MinGain > ask.SwapUsed {
 		t.floor = ask.Policy.MinGain - ask.SwapUsed
 	}
-	t.recalled = false
+	t.recalled, t.unitsUsed, t.kinRead = false, 0, false
 	t.findOwn()
 }
 
@@ -155,11 +149,15 @@ func (t *Table) page(after *victim.Process) []victim.Process {
 // finish reads the finalists of a page until none of the rest can win, and
 // gives the place in found of the best so far, -1 for none.
 func (t *Table) finish(list []victim.Process, best int) int {
+	least := explained
 	for i := range list {
-		if len(t.found) >= explained && best >= 0 && !t.canWin(&list[i], best) {
+		if len(t.found) >= least && best >= 0 && !t.canWin(&list[i], best) {
 			break
 		}
 		t.detail(&list[i])
+		if list[i].Dies() != victim.AsProcess {
+			least = cap(t.found) // others may be more together than the best alone
+		}
 		at := t.add(&list[i], best)
 		if at < 0 || t.ask.Policy.Excluded(&t.ask.Query, &t.found[at]) != victim.Eligible {
 			continue

@@ -52,7 +52,11 @@ func (t *Table) phaseTwo(p *victim.Process) outcome {
 	if out := t.readCgroup(p); out != isThere {
 		return out
 	}
-	return t.readCmdline(p)
+	if out := t.readCmdline(p); out != isThere {
+		return out
+	}
+	t.heed(p)
+	return isThere
 }
 
 // splitHint takes the resident part out of what the score bounds.
@@ -66,6 +70,7 @@ func (t *Table) splitHint(p *victim.Process) outcome {
 // identify takes what belongs to the whole group from its leader.
 func (t *Table) identify(p *victim.Process, leader *stat) {
 	p.PPID, p.StartTime, p.Threads, p.MajorFaults = leader.ppid, leader.startTime, leader.threads, leader.majflt
+	p.Group, p.Session = leader.group, leader.session
 	p.SetName(leader.name)
 	if leader.session == p.PID {
 		p.Flag |= victim.LeadsSession
@@ -154,7 +159,7 @@ func (s *status) fill(p *victim.Process) {
 
 // readCgroup keeps the path of the cgroup that the memory is charged to.
 func (t *Table) readCgroup(p *victim.Process) outcome {
-	if !t.cgroups {
+	if t.onV1 = false; !t.cgroups {
 		return isThere
 	}
 	l := t.lines("cgroup")
@@ -171,6 +176,7 @@ func (t *Table) readCgroup(p *victim.Process) outcome {
 			p.Cgroup = t.keep(path)
 		}
 		if memory {
+			t.onV1 = true
 			break
 		}
 	}

@@ -30,7 +30,7 @@ func (t *Table) premark(p *victim.Process) {
 		t.mark(&t.marked)
 	}
 	p.Rule, p.Effect, p.Adjust, p.Death = t.marked.Rule, t.marked.Effect, t.marked.Adjust, t.marked.Death
-	t.textUsed = 0
+	t.textUsed, t.groupsRead = 0, 0
 }
 
 // Text is how rules read what only they need: it makes a Table the

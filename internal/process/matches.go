@@ -14,7 +14,7 @@ func (t *Table) Matches(ask Ask, each func(rule int, p *victim.Process, holds bo
 
 func (t *Table) match(pid int32, each func(rule int, p *victim.Process, holds bool)) {
 	t.one = victim.Process{PID: pid}
-	t.textUsed = 0
+	t.textUsed, t.groupsRead = 0, 0
 	t.detail(&t.one)
 	p := t.one
 	if p.Flag&(victim.Vanished|victim.Kernel|victim.Zombie) != 0 {

@@ -15,6 +15,7 @@ type stat struct {
 	name      []byte // a slice of what was parsed
 	state     byte
 	ppid      int32
+	group     int32
 	session   int32
 	flags     uint64
 	majflt    uint64
@@ -32,6 +33,7 @@ func (s *stat) dead() bool { return s.state == 'Z' || s.state == 'X' }
 const (
 	fieldState     = 3
 	fieldPPID      = 4
+	fieldGroup     = 5
 	fieldSession   = 6
 	fieldFlags     = 9
 	fieldMajflt    = 12
@@ -68,6 +70,8 @@ func (s *stat) set(field int, text []byte) (ok bool) {
 		}
 	case fieldPPID:
 		s.ppid, ok = count(text)
+	case fieldGroup:
+		s.group, ok = count(text)
 	case fieldSession:
 		s.session, ok = count(text)
 	case fieldFlags:

@@ -54,20 +54,33 @@ type Table struct {
 	spare [2]sys.FD
 	// read is readFile; tests put a kernel that fails in its place.
 	read func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno)
+	// xattr is sys.GetXattr; tests put others in its place too.
+	xattr func(fd int, name, buf []byte) (int, sys.Errno)
 
 	options  Options
 	pageSize uint64
 	cpus     int
 	cgroups  bool // the kernel has them
+	onV1     bool // the memory of the process that is read is charged in version 1
 	scores   bool // oom_score follows the formula of Linux 5.9
 
 	dirents, line, text []byte
-	entries             []byte // of cgroups, a part for each depth; nil before the first Subtree
 	textUsed            int
 	path                []byte
 	prefix              int // the length of "PID" or "PID/task/TID" in path
 	own                 [maxAncestors]int32
 	owned               int
+
+	groupRoot  sys.FD // of cgroups of version 2
+	groups     [mostGroups]group
+	groupsRead int
+
+	units     [mostUnits]unit
+	unitsUsed int
+	kin       []kin
+	kinRead   bool
+	members   []int32
+	member    victim.Process
 
 	ask     Ask
 	roll    *victim.Roll // what clients registered, nil for nothing
@@ -106,13 +119,14 @@ func Open(root string, o Options) (*Table, error) {
 		o.Finalists = someFinalists
 	}
 	t := &Table{
-		proc: proc, read: readFile, options: o, pageSize: sys.Pagesize(), cpus: countCPUs(root),
+		proc: proc, read: readFile, xattr: sys.GetXattr, options: o, pageSize: sys.Pagesize(), cpus: countCPUs(root),
 		dirents: make([]byte, direntSize), line: make([]byte, lineSize), text: make([]byte, textSize),
-		path: make([]byte, 0, 64), short: victim.NewShortlist(o.Finalists),
+		path: make([]byte, 0, 512), short: victim.NewShortlist(o.Finalists),
 		found: make([]victim.Process, 0, max(o.Finalists, explained+broodRoom+dyingRoom)),
 	}
 	t.scores = sys.KernelAtLeast(sys.KernelRelease(), 5, 9)
 	t.cgroups = exists(filepath.Join(dir, "cgroups"))
+	t.openGroups(filepath.Join(root, "sys/fs/cgroup"))
 	t.keepSpare()
 	if err := t.makeRoom(); err != nil {
 		t.Close()
@@ -129,6 +143,8 @@ func (t *Table) makeRoom() error {
 	t.rows = make([]row, 0, max(2*n, manyRows))
 	t.base.sizes = make([]size, 0, cap(t.rows))
 	t.current.rows = make([]row, 0, cap(t.rows))
+	t.kin = make([]kin, 0, cap(t.rows))
+	t.members = make([]int32, 0, mostMembers)
 	t.pids = make([]int32, 0, cap(t.rows))
 	return err
 }
@@ -141,6 +157,7 @@ func exists(path string) bool {
 // Close gives the descriptors back.
 func (t *Table) Close() {
 	_ = t.proc.Close()
+	_ = t.groupRoot.Close()
 	t.giveUpSpare()
 }
 

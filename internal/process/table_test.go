@@ -29,6 +29,7 @@ type task struct {
 	flags, threads int
 	extra          string // more lines of status
 	cgroup         string
+	group, session int
 }
 
 // files gives the content of /proc/PID by name.
@@ -53,8 +54,8 @@ func (k task) files() map[string]string {
 		"statm":         statm,
 		"oom_score_adj": fmt.Sprintln(k.adj),
 		"oom_score":     fmt.Sprintln(k.score),
-		"stat": fmt.Sprintf("%d (%s) %s %d 0 0 0 -1 %d 1 2 7 4 5 6 7 8 20 0 %d 0 %d 0 0\n",
-			k.pid, k.name, k.state, k.ppid, k.flags, k.threads, 1000+k.pid),
+		"stat": fmt.Sprintf("%d (%s) %s %d %d %d 0 -1 %d 1 2 7 4 5 6 7 8 20 0 %d 0 %d 0 0\n",
+			k.pid, k.name, k.state, k.ppid, k.group, k.session, k.flags, k.threads, 1000+k.pid),
 		"status": fmt.Sprintf("Tgid:\t%d\nUid:\t%d\t0\t0\t0\n%sThreads:\t%d\n%s", k.pid, 1000+k.pid, sizes, k.threads, k.extra),
 		"cgroup": k.cgroup, "cmdline": "/bin/" + k.name + "\x00-x\x00",
 	}

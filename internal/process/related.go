@@ -1,0 +1,68 @@
+package process
+
+import "github.com/lmkd/lmkd/pkg/victim"
+
+// Related appends to out those who die with target, as far as out has room. Some
+// of them may live on: see LivesOn.
+func (t *Table) Related(target *victim.Process, out []int32) []int32 {
+	switch target.Dies() {
+	case victim.AsCgroup, victim.AsOOMGroup:
+		return t.Members(target.DyingCgroup(), out)
+	case victim.AsSession, victim.AsGroup:
+		_ = t.list(func(pid int32) {
+			if len(out) < cap(out) && t.shares(pid, target) {
+				out = append(out, pid)
+			}
+		})
+		return out
+	}
+	return t.Descendants(target.PID, out)
+}
+
+// Belongs tells whether Related would give pid. known tells who is known to die
+// with target.
+func (t *Table) Belongs(pid int32, target *victim.Process, known func(pid int32) bool) bool {
+	switch target.Dies() {
+	case victim.AsCgroup, victim.AsOOMGroup:
+		return t.InCgroup(pid, target.DyingCgroup())
+	case victim.AsSession, victim.AsGroup:
+		return t.shares(pid, target)
+	}
+	parent := t.Parent(pid)
+	return parent == target.PID || known(parent)
+}
+
+// shares tells whether pid is of the session or process group of target. Init's
+// and the kernel's have the number 0 or 1 and die with nobody.
+func (t *Table) shares(pid int32, target *victim.Process) bool {
+	if pid <= 1 || t.isOwn(pid) {
+		return false
+	}
+	t.setProcess(pid)
+	s, e, err := t.readStat()
+	if e != 0 || err != nil || s.dead() || s.is(flagKernel) {
+		return false
+	}
+	if target.Dies() == victim.AsSession {
+		return target.Session > 1 && s.session == target.Session
+	}
+	return target.Group > 1 && s.group == target.Group
+}
+
+// LivesOn tells whether a process is spared when the unit of target dies: by the
+// policy of the last choice.
+func (t *Table) LivesOn(pid int32, target *victim.Process) bool {
+	p := &t.member
+	*p = victim.Process{PID: pid}
+	if pid <= 1 || t.isOwn(pid) {
+		return true
+	}
+	used, groups := t.textUsed, t.groupsRead
+	t.setProcess(pid)
+	out := t.readAdj(p)
+	if out == isThere {
+		t.detail(p)
+	}
+	t.textUsed, t.groupsRead = used, groups
+	return out == isHidden || t.ask.Policy.Spares(p, target.DyingCgroup())
+}
