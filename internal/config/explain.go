@@ -17,7 +17,8 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainBar()...)
 	out = append(out, c.explainLevels()...)
 	out = append(out, c.explainVictims(), c.explainNever())
-	return append(append(out, c.explainRules()...), c.explainKill())
+	out = append(append(out, c.explainCgroups()...), c.explainRules()...)
+	return append(out, c.explainKill())
 }
 
 func (c *Config) explainLooks() string {
@@ -315,6 +316,17 @@ func (c *Config) explainVictims() string {
 		s += fmt.Sprintf("; %d young children of one parent and one name die with that parent", v.Brood)
 	}
 	return s + "."
+}
+
+// explainCgroups says which settings of cgroups count.
+func (c *Config) explainCgroups() (out []string) {
+	if c.Machine.Victim.OOMGroup {
+		out = append(out, "One in a cgroup whose memory.oom.group is 1 dies with all of that cgroup, as the kernel does it, and counts as much as they have together.")
+	}
+	if c.Machine.Victim.Preference {
+		out = append(out, "I spare those whose cgroup has systemd's ManagedOOMPreference=omit, and take those with avoid last.")
+	}
+	return out
 }
 
 // explainRules says what the rules of the file do, and that others stand behind.

@@ -52,6 +52,8 @@ func brood(c *Config) *int                     { return &c.Machine.Victim.Brood 
 func rollUse(c *Config) *victim.RollUse        { return &c.Machine.Victim.Roll }
 func rollKernel(c *Config) *bool               { return &c.Machine.Victim.RollKernel }
 func killHeaviestTask(c *Config) *bool         { return &c.Machine.Victim.KillHeaviest }
+func oomGroup(c *Config) *bool                 { return &c.Machine.Victim.OOMGroup }
+func preference(c *Config) *bool               { return &c.Machine.Victim.Preference }
 func killTimeout(c *Config) *time.Duration     { return &c.Machine.KillTimeout }
 func countDying(c *Config) *bool               { return &c.Machine.CountDying }
 func coolDown(c *Config) *time.Duration        { return &c.Machine.CoolDown }

@@ -44,7 +44,7 @@ var ruleKeys = []ruleKey{
 		func(r *victim.Rule) *victim.Effect { return &r.Effect }),
 	value("adj", codec[int16]{"a number to add, such as -300 or +200", parseAdjust, formatBand},
 		func(r *victim.Rule) *int16 { return &r.Adjust }),
-	value("kill", codec[victim.Death]{"process, tree or cgroup", parseDeath, victim.Death.String},
+	value("kill", codec[victim.Death]{"process, tree, group, session or cgroup", parseDeath, victim.Death.String},
 		func(r *victim.Rule) *victim.Death { return &r.Death }),
 	value("term", codec[time.Duration]{"a time from 10ms to 1m", parsePatience, FormatTime},
 		func(r *victim.Rule) *time.Duration { return &r.Term }),
@@ -131,6 +131,7 @@ func readRule(n *yaml.Node) (r victim.Rule, err error) {
 		words = append(words, name.Value+": "+flat(v))
 	}
 	r.Name = strings.Join(words, ", ")
+	r.SaysEffect, r.SaysDeath = seen["effect"], seen["kill"]
 	return r, checkRule(n, seen)
 }
 

@@ -70,6 +70,8 @@ var schema = []key{
 	number("victim.brood", numbers, limits[int]{low: 2, high: 60, zero: true}, brood),
 	text("victim.registered", rolls, rollUse),
 	text("victim.registered_adj", words, rollKernel),
+	text("victim.oom_group", switches, oomGroup),
+	text("victim.managed_oom_preference", switches, preference),
 
 	number("kill.timeout", times, patience, killTimeout),
 	text("kill.count_dying", switches, countDying),
