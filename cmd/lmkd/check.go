@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lmkd/lmkd/internal/config"
+	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/probe"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/psi"
@@ -71,14 +72,26 @@ func (o *checkOptions) run(w io.Writer) error {
 func needs(cfg *config.Config) probe.Needs {
 	m := &cfg.Machine
 	return probe.Needs{
-		Arm: []psi.Threshold{
-			{Kind: psi.Some, Stall: m.Partial, Window: m.Window},
-			{Kind: psi.Full, Stall: m.Complete, Window: m.Window},
-		},
-		Triggers: cfg.Profile != config.Embedded,
-		Exhaust:  m.Pressure.LowAvailable > 0,
-		Realtime: cfg.Realtime,
+		Arm:        armed(m),
+		Triggers:   cfg.Profile != config.Embedded && !m.Vmpressure,
+		Vmpressure: m.Vmpressure,
+		Exhaust:    m.Pressure.LowAvailable > 0,
+		Realtime:   cfg.Realtime,
 	}
+}
+
+// armed are the triggers of a policy.
+func armed(m *engine.Policy) (out []psi.Threshold) {
+	for _, t := range []psi.Threshold{
+		{Kind: psi.Some, Stall: m.Low, Window: m.Window},
+		{Kind: psi.Some, Stall: m.Partial, Window: m.Window},
+		{Kind: psi.Full, Stall: m.Complete, Window: m.Window},
+	} {
+		if t.Stall > 0 && !m.Vmpressure {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // verdict turns the findings into the exit code. What root may not do either is

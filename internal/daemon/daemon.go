@@ -45,13 +45,19 @@ type Options struct {
 // Sources says what wakes the daemon, and whether anything does at all.
 type Sources struct {
 	Triggers bool // PSI triggers
-	Events   bool // reclaim events
-	Stalls   bool // PSI totals can be read
+	// Vmpressure is true where cgroup v1's words wake in place of triggers.
+	Vmpressure bool
+	Events     bool // reclaim events
+	Stalls     bool // PSI totals can be read
 }
 
 // String names the source in the words of the metrics.
 func (s Sources) String() string {
 	switch {
+	case s.Vmpressure && s.Events:
+		return "vmpressure and reclaim events"
+	case s.Vmpressure:
+		return "vmpressure"
 	case s.Triggers && s.Events:
 		return "psi triggers and reclaim events"
 	case s.Triggers:

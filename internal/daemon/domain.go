@@ -5,6 +5,7 @@ import (
 
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/vmpressure"
 	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/kill"
 	"github.com/lmkd/lmkd/pkg/pressure"
@@ -22,6 +23,9 @@ type domain struct {
 	state    *engine.State
 	memory   sampler
 	triggers triggers
+
+	vmpressure *vmpressure.Listener // nil without it
+
 	deadline time.Duration // CLOCK_MONOTONIC, 0 for none
 
 	wake   engine.Input // what the events under way say, Source 0 for nothing
@@ -67,14 +71,20 @@ func (l *loop) machine() *domain { return l.domains[machine] }
 
 // watchTriggers puts the triggers of d into the epoll.
 func (l *loop) watchTriggers(d *domain) error {
-	if t := d.triggers.medium; t != nil {
-		if e := l.epoll.Add(t.Fd(), sys.Pri, d.token(tokenMedium)); e != 0 {
-			return &sys.OpError{Doing: "watch the partial-stall trigger", Errno: e}
+	for level, t := range d.triggers {
+		if t == nil {
+			continue
+		}
+		if e := l.epoll.Add(t.Fd(), sys.Pri, d.token(tokenTrigger+uint64(level))); e != 0 {
+			return &sys.OpError{Doing: "watch a pressure trigger", Errno: e}
 		}
 	}
-	if t := d.triggers.critical; t != nil {
-		if e := l.epoll.Add(t.Fd(), sys.Pri, d.token(tokenCritical)); e != 0 {
-			return &sys.OpError{Doing: "watch the complete-stall trigger", Errno: e}
+	if d.vmpressure == nil {
+		return nil
+	}
+	for _, fd := range d.vmpressure.Fds() {
+		if e := l.epoll.Add(fd, sys.In, d.token(tokenVmpressure)); e != 0 {
+			return &sys.OpError{Doing: "watch vmpressure", Errno: e}
 		}
 	}
 	return nil
@@ -83,5 +93,8 @@ func (l *loop) watchTriggers(d *domain) error {
 // close gives everything of d back. Its victim, if any, is forgotten before.
 func (d *domain) close() {
 	d.triggers.close()
+	if d.vmpressure != nil {
+		d.vmpressure.Close()
+	}
 	d.memory.Close()
 }

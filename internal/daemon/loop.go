@@ -8,6 +8,7 @@ import (
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/kill"
+	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
@@ -17,9 +18,9 @@ const (
 	tokenStop uint64 = iota
 	tokenReclaim
 	tokenReaper
-	tokenMedium
-	tokenCritical
 	tokenVictim
+	tokenVmpressure
+	tokenTrigger // and the level
 )
 
 const domainShift = 48
@@ -135,6 +136,11 @@ func (l *loop) note(d *domain, kind uint64) {
 	switch kind {
 	case tokenVictim:
 		d.exited = d.dying && l.gone(d)
+	case tokenVmpressure:
+		if level := d.vmpressure.Drain(); level != pressure.LevelNone {
+			d.wake.Source |= engine.FromVmpressure
+			d.wake.Event = max(d.wake.Event, level)
+		}
 	default:
 		d.triggers.woken(kind, &d.wake)
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
@@ -10,43 +11,72 @@ import (
 	"github.com/lmkd/lmkd/pkg/psi"
 )
 
-// triggers are the two PSI triggers of a domain, absent where the kernel refuses
-// them.
-type triggers struct {
-	medium, critical *psi.Trigger
+// triggers are the PSI triggers of a domain by their levels, absent where the
+// kernel refuses them or the policy has none.
+type triggers [pressure.LevelCritical + 1]*psi.Trigger
+
+// thresholds are what a policy's triggers fire at, by level; a Stall of 0 is none.
+type thresholds [pressure.LevelCritical + 1]psi.Threshold
+
+func thresholdsOf(p *engine.Policy) thresholds {
+	return thresholds{
+		pressure.LevelLow:      {Kind: psi.Some, Stall: p.Low, Window: p.Window},
+		pressure.LevelMedium:   {Kind: psi.Some, Stall: p.Partial, Window: p.Window},
+		pressure.LevelCritical: {Kind: psi.Full, Stall: p.Complete, Window: p.Window},
+	}
+}
+
+// unprivileged makes of them what the kernel takes without CAP_SYS_RESOURCE.
+func (t thresholds) unprivileged() thresholds {
+	for i := range t {
+		if t[i].Stall > 0 {
+			t[i] = t[i].Unprivileged()
+		}
+	}
+	return t
+}
+
+func (t thresholds) String() string {
+	var texts []string
+	for i := range t {
+		if t[i].Stall > 0 {
+			texts = append(texts, t[i].String())
+		}
+	}
+	return strings.Join(texts, " and ")
 }
 
 // woken notes in wake which trigger spoke.
 func (t *triggers) woken(kind uint64, wake *engine.Input) {
-	level := pressure.LevelMedium
-	if kind == tokenCritical {
-		level = pressure.LevelCritical
-	}
 	wake.Source |= engine.FromPSI
-	wake.Event = max(wake.Event, level)
+	wake.Event = max(wake.Event, pressure.Level(kind-tokenTrigger))
 }
 
-// arm sets both triggers or none.
-func (t *triggers) arm(file string, some, full psi.Threshold) error {
-	medium, err := psi.Arm(file, some)
-	if err != nil {
-		return err
+// arm sets all triggers or none.
+func (t *triggers) arm(file string, at thresholds) error {
+	for i := range at {
+		if at[i].Stall <= 0 {
+			continue
+		}
+		trigger, err := psi.Arm(file, at[i])
+		if err != nil {
+			t.close()
+			return err
+		}
+		t[i] = trigger
 	}
-	critical, err := psi.Arm(file, full)
-	if err != nil {
-		_ = medium.Close()
-		return err
-	}
-	t.medium, t.critical = medium, critical
 	return nil
 }
 
+// any tells whether at least one is armed.
+func (t *triggers) any() bool { return *t != triggers{} }
+
 func (t *triggers) close() {
-	if t.medium != nil {
-		_ = t.medium.Close()
-	}
-	if t.critical != nil {
-		_ = t.critical.Close()
+	for i := range t {
+		if t[i] != nil {
+			_ = t[i].Close()
+			t[i] = nil
+		}
 	}
 }
 

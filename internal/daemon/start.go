@@ -8,6 +8,7 @@ import (
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/memevent"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/vmpressure"
 	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/psi"
 	"github.com/lmkd/lmkd/pkg/victim"
@@ -18,15 +19,17 @@ import (
 func (d *Daemon) openSources(l *loop) {
 	m := l.machine()
 	p := m.policy
-	some := psi.Threshold{Kind: psi.Some, Stall: p.Partial, Window: p.Window}
-	full := psi.Threshold{Kind: psi.Full, Stall: p.Complete, Window: p.Window}
-	file := psi.MemoryFile(d.opt.Root)
-	err := m.triggers.arm(file, some, full)
+	d.openVmpressure(m)
+	at, file := thresholdsOf(p), psi.MemoryFile(d.opt.Root)
+	if p.Vmpressure {
+		at = thresholds{}
+	}
+	err := m.triggers.arm(file, at)
 	p.Untriggered = err != nil
 	if errors.Is(err, psi.ErrPrivilege) {
-		some, full = some.Unprivileged(), full.Unprivileged()
-		if err = m.triggers.arm(file, some, full); err == nil {
-			d.opt.Say("pressure triggers with less privilege, %s and %s, speak later; while the daemon watches it measures stalls from PSI totals", some, full)
+		at = at.unprivileged()
+		if err = m.triggers.arm(file, at); err == nil {
+			d.opt.Say("pressure triggers with less privilege, %v, speak later; while the daemon watches it measures stalls from PSI totals", at)
 		}
 	}
 	l.reclaims.events, _ = memevent.Open()
@@ -42,11 +45,24 @@ func (d *Daemon) openSources(l *loop) {
 	}
 }
 
+// openVmpressure listens to cgroup v1's words where the policy wants them. Without
+// them stalls are the next best events.
+func (d *Daemon) openVmpressure(m *domain) {
+	if !m.policy.Vmpressure {
+		return
+	}
+	var err error
+	if m.vmpressure, err = vmpressure.Open(d.opt.Root); err != nil {
+		m.policy.Vmpressure = false
+		d.opt.Say("stalls (PSI) are the events in place of vmpressure: %v", err)
+	}
+}
+
 // kinds says what wakes the machine's domain.
 func (l *loop) kinds() Sources {
 	m := l.machine()
 	return Sources{
-		Triggers: m.triggers.medium != nil, Events: l.reclaims.events != nil,
+		Triggers: m.triggers.any(), Vmpressure: m.vmpressure != nil, Events: l.reclaims.events != nil,
 		Stalls: m.sample.Has&pressure.HasStall != 0,
 	}
 }

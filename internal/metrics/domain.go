@@ -36,6 +36,7 @@ var wakeSources = [...]struct {
 	{engine.FromKswapd, "kswapd"},
 	{engine.FromDirect, "direct_reclaim"},
 	{engine.FromOOM, "kernel_oom"},
+	{engine.FromVmpressure, "vmpressure"},
 }
 
 // byReason are the counters of one reason.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lmkd/lmkd/internal/memevent"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/vmpressure"
 	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/psi"
 )
@@ -53,6 +54,22 @@ func row(t *testing.T, h *host, name string) Finding {
 	}
 	t.Fatalf("no row %q", name)
 	return Finding{}
+}
+
+// What the policy does not ask for is not tried.
+func TestEventsAreVmpressures(t *testing.T) {
+	h := perfect(t)
+	h.needs.Arm, h.needs.Triggers, h.needs.Vmpressure = nil, false, true
+	h.vmpressure = func() error { return nil }
+	if f := row(t, h, "vmpressure"); f.State != OK {
+		t.Errorf("vmpressure: %s", f.String())
+	}
+	if f := row(t, h, "pressure triggers"); f.State != Note || f.Detail != "not asked for" {
+		t.Errorf("pressure triggers: %s", f.String())
+	}
+	if f := row(t, perfect(t), "vmpressure"); f.State != Note {
+		t.Errorf("vmpressure: %s", f.String())
+	}
 }
 
 func TestPerfect(t *testing.T) {
@@ -99,6 +116,10 @@ func TestLacking(t *testing.T) {
 			h.needs.Triggers = false
 			h.arm = refusal(psi.Absent, sys.ENOENT)
 		}, Missing, "absent", OK},
+		"no vmpressure": {"vmpressure", func(h *host) {
+			h.needs.Vmpressure = true
+			h.vmpressure = func() error { return vmpressure.ErrNoController }
+		}, Missing, "set use_psi to true", Missing},
 		"no bpf rights": {"reclaim events", func(h *host) {
 			h.events = func() error { return &memevent.Error{Doing: "load", Err: sys.EPERM, Cure: "CAP_BPF"} }
 		}, Denied, "load: operation not permitted", Denied},

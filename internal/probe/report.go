@@ -7,16 +7,18 @@ import (
 	"github.com/lmkd/lmkd/internal/memevent"
 	"github.com/lmkd/lmkd/internal/memory"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/vmpressure"
 	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/psi"
 )
 
 // Needs says what a policy cannot do without, beside a kill itself.
 type Needs struct {
-	Arm      []psi.Threshold // the pressure triggers that the daemon arms
-	Triggers bool            // it needs them; false where sampling will do
-	Exhaust  bool            // exhaustion before any stall: on a machine without swap that takes reclaim events
-	Realtime int             // SCHED_FIFO priority that is wanted, 0 for none
+	Arm        []psi.Threshold // the pressure triggers that the daemon arms
+	Vmpressure bool            // the words of cgroup v1's memory controller wake it instead
+	Triggers   bool            // it needs them; false where sampling will do
+	Exhaust    bool            // exhaustion before any stall: on a machine without swap that takes reclaim events
+	Realtime   int             // SCHED_FIFO priority that is wanted, 0 for none
 }
 
 // feature is one row of the table before it is probed.
@@ -57,6 +59,7 @@ type host struct {
 
 	arm        func(path string, t psi.Threshold) error
 	events     func() error
+	vmpressure func() error
 	capability func(uint) (bool, error)
 	memlock    func() (uint64, error)
 	realtime   func(priority int) error
@@ -69,7 +72,7 @@ type host struct {
 func Report(root string, needs Needs) []Finding {
 	h := &host{
 		root: root, needs: needs,
-		arm: tryTrigger, events: tryEvents, capability: sys.HasCapability,
+		arm: tryTrigger, events: tryEvents, vmpressure: tryVmpressure, capability: sys.HasCapability,
 		memlock: sys.MemlockLimit, realtime: sys.TryFIFO, oomScore: sys.OOMScoreAdj, cgroups: cgroupMode,
 	}
 	h.readMemory()
@@ -113,6 +116,15 @@ func tryTrigger(path string, t psi.Threshold) error {
 		return err
 	}
 	return trigger.Close()
+}
+
+// tryVmpressure listens to the whole machine and stops.
+func tryVmpressure() error {
+	l, err := vmpressure.Open("/")
+	if err == nil {
+		l.Close()
+	}
+	return err
 }
 
 // tryEvents loads the BPF programs and drops them.

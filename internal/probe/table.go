@@ -23,6 +23,7 @@ var table = []feature{
 	{"watermarks", "", "short free memory is not recognised", always, probeWatermarks},
 	{"refaults", "3.15", "thrashing is not recognised", always, part(pressure.HasRefault, "use a kernel with CONFIG_VM_EVENT_COUNTERS")},
 	{"pressure triggers", "5.2", "stalls wake nobody: reclaim events must, or memory is sampled by the clock", func(h *host) bool { return h.needs.Triggers }, probePressure},
+	{"vmpressure", "3.10", "stalls (PSI) are the events in its place", func(h *host) bool { return h.needs.Vmpressure }, probeVmpressure},
 	{"reclaim events", "5.8", "without swap, memory can run out before any stall is felt, and the kernel's own OOM killer chooses", needsEvents, probeEvents},
 	ofKernel(sys.Pidfd, always),
 	ofKernel(sys.PidfdSignalling, always),
@@ -73,12 +74,26 @@ func probeWatermarks(h *host) answer {
 }
 
 func probePressure(h *host) answer {
+	if len(h.needs.Arm) == 0 {
+		return answer{state: Note, detail: "not asked for"}
+	}
 	for _, t := range h.needs.Arm {
 		if err := h.arm(psi.MemoryFile(h.root), t); err != nil {
 			return explainTrigger(err)
 		}
 	}
 	return found("armed and dropped")
+}
+
+// probeVmpressure looks only where the policy asks for it.
+func probeVmpressure(h *host) answer {
+	if !h.needs.Vmpressure {
+		return answer{state: Note, detail: "not asked for"}
+	}
+	if err := h.vmpressure(); err != nil {
+		return refused(err, "mount the memory controller on cgroup v1, or set use_psi to true")
+	}
+	return found("listened to")
 }
 
 func explainTrigger(err error) answer {

@@ -12,7 +12,7 @@
 // "out" what engine.Step gave. Sizes are bytes, times and durations nanoseconds
 // of CLOCK_MONOTONIC, counters what the kernel counts; what is zero is left out.
 // Inputs, actions, notes, reasons and levels stand by name. Numbers are: source
-// (1 psi, 2 kswapd, 4 direct reclaim, 8 the OOM killer), has and flag (bits of
+// (1 psi, 2 kswapd, 4 direct reclaim, 8 the OOM killer, 16 vmpressure), has and flag (bits of
 // pressure.Has and victim.Flag), mark, excluded and by (the constants of
 // pressure.Mark, victim.Exclusion and victim.Comparison), cut (Cut). A name of
 // the kernel's that is no UTF-8 has its bytes as \xNN, and a backslash as two.

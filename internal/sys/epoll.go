@@ -98,10 +98,12 @@ func (e *Eventfd) Notify() {
 	_, _ = Write(e.fd.Int(), one[:])
 }
 
-// Clear takes the readiness back.
-func (e *Eventfd) Clear() {
+// Clear takes the readiness back and tells whether there was any. It never
+// blocks.
+func (e *Eventfd) Clear() bool {
 	var b [8]byte
-	_, _ = Read(e.fd.Int(), b[:])
+	n, _ := Read(e.fd.Int(), b[:])
+	return n == len(b)
 }
 
 // Close gives the descriptor back.
