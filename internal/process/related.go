@@ -1,6 +1,10 @@
 package process
 
-import "github.com/lmkd/lmkd/pkg/victim"
+import (
+	"bytes"
+
+	"github.com/lmkd/lmkd/pkg/victim"
+)
 
 // Related appends to out those who die with target, as far as out has room. Some
 // of them may live on: see LivesOn.
@@ -8,7 +12,7 @@ func (t *Table) Related(target *victim.Process, out []int32) []int32 {
 	switch target.Dies() {
 	case victim.AsCgroup, victim.AsOOMGroup:
 		return t.Members(target.DyingCgroup(), out)
-	case victim.AsSession, victim.AsGroup:
+	case victim.AsSession, victim.AsGroup, victim.AsBrood:
 		_ = t.list(func(pid int32) {
 			if len(out) < cap(out) && t.shares(pid, target) {
 				out = append(out, pid)
@@ -25,14 +29,14 @@ func (t *Table) Belongs(pid int32, target *victim.Process, known func(pid int32)
 	switch target.Dies() {
 	case victim.AsCgroup, victim.AsOOMGroup:
 		return t.InCgroup(pid, target.DyingCgroup())
-	case victim.AsSession, victim.AsGroup:
+	case victim.AsSession, victim.AsGroup, victim.AsBrood:
 		return t.shares(pid, target)
 	}
 	parent := t.Parent(pid)
 	return parent == target.PID || known(parent)
 }
 
-// shares tells whether pid is of the session or process group of target. Init's
+// shares tells whether pid is of the session, process group or brood of target. Init's
 // and the kernel's have the number 0 or 1 and die with nobody.
 func (t *Table) shares(pid int32, target *victim.Process) bool {
 	if pid <= 1 || t.isOwn(pid) {
@@ -43,10 +47,15 @@ func (t *Table) shares(pid int32, target *victim.Process) bool {
 	if e != 0 || err != nil || s.dead() || s.is(flagKernel) {
 		return false
 	}
-	if target.Dies() == victim.AsSession {
+	group := target.Group > 1 && s.group == target.Group
+	switch target.Dies() {
+	case victim.AsSession:
 		return target.Session > 1 && s.session == target.Session
+	case victim.AsBrood:
+		alike := string(s.name) == string(target.Comm[:target.CommLen]) && (group || s.ppid == target.PPID)
+		return alike && bytes.Equal(t.cgroupOf(), target.Cgroup)
 	}
-	return target.Group > 1 && s.group == target.Group
+	return group
 }
 
 // LivesOn tells whether a process is spared when the unit of target dies: by the

@@ -33,7 +33,7 @@ func (t *Table) unite() {
 	t.unitsUsed = 0
 	for i := range t.found {
 		p := &t.found[i]
-		if p.Dies() == victim.AsProcess || t.ask.Policy.Excluded(&t.ask.Query, p) != victim.Eligible {
+		if d := p.Dies(); d == victim.AsProcess || d == victim.AsBrood || t.ask.Policy.Excluded(&t.ask.Query, p) != victim.Eligible {
 			continue
 		}
 		u := t.unitOf(p)

@@ -180,14 +180,17 @@ func company(p *victim.Process) (text string) {
 		text = ", with all of its session"
 	case victim.AsGroup:
 		text = ", with all of its process group"
+	case victim.AsBrood:
+		text = fmt.Sprintf(", with %d like it", p.Children)
 	case victim.AsCgroup:
 		text = ", with all in its cgroup"
 	case victim.AsOOMGroup:
 		text = ", with all in " + victim.Quote(p.DyingCgroup()) + " for its memory.oom.group"
 	}
 	switch {
+	case p.Dies() == victim.AsBrood:
 	case p.Brood > 0:
-		text += fmt.Sprintf(", of which %d young children", p.Children)
+		text += fmt.Sprintf(", of which %d young", p.Children)
 	case p.Members > 0:
 		text += fmt.Sprintf(", %d others, %dkB in all", p.Members, (p.RssAnon+p.RssShmem+p.Swap+p.Unit)>>10)
 	}

@@ -30,7 +30,7 @@ func (r *Ranking) Explain(pol *Policy, table []Process) []string {
 func (p *Process) details(pol *Policy, gain uint64) (text string) {
 	switch {
 	case p.Brood > 0:
-		text = " with " + strconv.Itoa(int(p.Children)) + " young children"
+		text = " with " + strconv.Itoa(int(p.Children)) + p.broodKind()
 	case p.Members > 0:
 		text = " with " + others(p.Members) + ", " + size(gain-min(gain, p.company())) + " of it its own"
 	}
@@ -42,6 +42,16 @@ func (p *Process) details(pol *Policy, gain uint64) (text string) {
 		text += " (as a cgroup: memory.oom.group of " + Quote(p.DyingCgroup()) + ")"
 	}
 	return text + p.Sparing()
+}
+
+func (p *Process) broodKind() string {
+	switch p.Dies() {
+	case AsBrood:
+		return " like it"
+	case AsGroup:
+		return " young of its process group"
+	}
+	return " young children"
 }
 
 func others(n int32) string {

@@ -22,6 +22,7 @@ const (
 	Unregistered                     // no client registered it, and only such may die
 	Avoided                          // its cgroup has ManagedOOMPreference=avoid
 	Omitted                          // its cgroup has ManagedOOMPreference=omit
+	Orphan                           // its parent has ended, and init or a manager took it
 )
 
 // CommSize is the length of the kernel's task name with room for its end

@@ -36,10 +36,12 @@ const (
 	AsSession               // with all of its session
 	AsGroup                 // with all of its process group
 	AsOOMGroup              // with all in the cgroup whose memory.oom.group says so, and below it
+	AsBrood                 // with those of its name in its cgroup that share its process group or its parent
 )
 
 var deathText = [...]string{
 	AsProcess: "process", AsTree: "tree", AsCgroup: "cgroup", AsSession: "session", AsGroup: "group", AsOOMGroup: "oom group",
+	AsBrood: "brood",
 }
 
 func (d Death) String() string {
