@@ -89,6 +89,18 @@ func Linux() Policy {
 	}
 }
 
+// Cgroup gives the defaults for one cgroup of a machine with the policy m: its
+// victims and its kills are the machine's, its pressure is its own.
+func Cgroup(m *Policy) Policy {
+	p := *m
+	p.Pressure = pressure.Cgroup()
+	p.Window, p.Poll, p.PollUrgent, p.PollSlow = 2*time.Second, 200*time.Millisecond, 50*time.Millisecond, time.Second
+	p.FillRate = Linux().FillRate
+	p.Partial, p.Complete = 200*time.Millisecond, 1500*time.Millisecond
+	p.Untriggered, p.Sampling = false, false
+	return p
+}
+
 // Android gives the defaults of the android profile.
 func Android() Policy {
 	p := Linux()

@@ -61,6 +61,9 @@ func (t *Table) stand(pid int32, lead func(p *victim.Process, known bool)) bool 
 			return t.lead(p, true, lead)
 		}
 	}
+	if !t.isWithin(b.Parent) {
+		return
+	}
 	p := &t.one
 	*p = victim.Process{PID: pid}
 	if out := t.wholeParent(p); out != isThere || p.Flag&^victim.Registered != 0 {

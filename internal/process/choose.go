@@ -30,6 +30,10 @@ type Ask struct {
 	Roll *victim.Roll
 	// Dying asks for those, too, who are dying with much memory.
 	Dying bool
+	// Within restricts the choice to the processes of a cgroup; nil asks for those
+	// of the whole machine. RAM and Swap are the machine's in either case. A survey
+	// knows nothing of the one, so that Surveyed does not go with it.
+	Within *Subtree
 }
 
 // Stats says what a choice looked at.
@@ -72,7 +76,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 		}
 		t.begin(ask)
 	}
-	if err := t.scan(); err != nil {
+	if err := t.scanFor(&ask); err != nil {
 		return nil, t.stats, err
 	}
 	if ask.Surveyed {
@@ -81,6 +85,14 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 	t.search()
 	t.findDying()
 	return t.found, t.stats, nil
+}
+
+// scanFor is phase one of what is asked for.
+func (t *Table) scanFor(ask *Ask) error {
+	if ask.Within != nil {
+		return t.scanWithin(ask.Within)
+	}
+	return t.scan()
 }
 
 // search finds the candidates among the rows, and gives the place of the best.

@@ -65,6 +65,7 @@ type Table struct {
 	scores   bool // oom_score follows the formula of Linux 5.9
 
 	dirents, line, text []byte
+	entries             []byte // of cgroups, a part for each depth; nil before the first Subtree
 	textUsed            int
 	path                []byte
 	prefix              int // the length of "PID" or "PID/task/TID" in path

@@ -118,6 +118,10 @@ func Rewind(fd int) Errno {
 	return errno(err)
 }
 
+// DirentIsDir tells whether the first record of buf is a directory, on a file
+// system that says so (procfs and cgroupfs do).
+func DirentIsDir(buf []byte) bool { return len(buf) > 18 && buf[18] == unix.DT_DIR }
+
 // NextDirent splits the first record off buf: its name, a slice of buf, and the
 // rest. A record cut short gives a nil name.
 func NextDirent(buf []byte) (name, rest []byte) {

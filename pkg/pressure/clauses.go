@@ -97,22 +97,38 @@ func afterKillClauses(p *Policy, v *Verdict) []clause {
 
 func exhaustedClauses(p *Policy, v *Verdict) []clause {
 	f := &v.Facts
+	if p.Cgroup {
+		return []clause{off(f.Floor == 0, "low_available"), limited(f), off(p.StallMax >= 100, "stall_max"), lasting(p, f)}
+	}
 	swap := swapLow(p, f)
 	switch {
 	case f.SwapTotal == 0:
 		swap.ok = true
 	case !swap.ok && p.StallMax < 100:
-		stall := helpless(p, f)
-		verb := " of two windows, less than "
-		if stall {
-			verb = " of two windows, at least "
-		}
-		swap = clause{stall, swap.text + map[bool]string{true: ", but", false: ", and"}[stall] + " all tasks stalled " + hundredths(f.StallLasting) + verb + percent(p.StallMax)}
+		stall := lasting(p, f)
+		swap = clause{stall.ok, swap.text + map[bool]string{true: ", but ", false: ", and "}[stall.ok] + stall.text}
 	}
 	return []clause{off(f.Floor == 0, "low_available"), below("available", f.Available, "the floor", f.Floor), swap}
 }
 
+// lasting is the clause of StallMax.
+func lasting(p *Policy, f *Facts) clause {
+	c := either(helpless(p, f), " of two windows, at least ", " of two windows, less than ")
+	c.text = "all tasks stalled " + hundredths(f.StallLasting) + c.text + percent(p.StallMax)
+	return c
+}
+
+// limited says how much of a cgroup's limit is left.
+func limited(f *Facts) clause {
+	c := either(belowFloor(f), " is below the floor ", " is not below the floor ")
+	c.text = "available " + size(f.Available) + " of the cgroup's limit of " + size(f.Total) + c.text + size(f.Floor)
+	return c
+}
+
 func notRespondingClauses(p *Policy, v *Verdict) []clause {
+	if p.Cgroup {
+		return []clause{{false, "of a cgroup one window is no reason"}}
+	}
 	event := either(v.Event == LevelCritical, "all tasks stalled", "no complete stall was signalled")
 	if p.Variant == V15 {
 		return []clause{event}

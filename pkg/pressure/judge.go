@@ -223,6 +223,9 @@ func exhausted(p *Policy, s *Sample, f *Facts) bool {
 	if s.Has&HasAvailable == 0 {
 		return false
 	}
+	if p.Cgroup {
+		return belowFloor(f) && helpless(p, f)
+	}
 	return belowFloor(f) && (s.Memory.SwapTotal == 0 || f.SwapLow || helpless(p, f))
 }
 

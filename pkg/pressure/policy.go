@@ -44,6 +44,12 @@ type Policy struct {
 	// than there ever was at a low event.
 	LowRAM bool
 
+	// Cgroup says that the samples are of one cgroup: Total is its limit, and
+	// there are no watermarks. To be at a limit is how many a cgroup lives; only
+	// tasks that stall there for StallMax of two windows are a reason to kill,
+	// swap or not.
+	Cgroup bool
+
 	// SwapFreeLowPercentage is the share of SwapTotal below which effective
 	// free swap is low; 0 never calls it low.
 	SwapFreeLowPercentage int
@@ -131,6 +137,18 @@ func Android() Policy {
 		LowMinAdj:         1001, MediumMinAdj: 800, CriticalMinAdj: 0,
 		UpgradePressure: 100, DowngradePressure: 100,
 	}
+}
+
+// Cgroup gives the defaults for one cgroup with a limit. A limit is met sooner and
+// harms nobody outside, so that more must be lost to it than to a machine's end.
+func Cgroup() Policy {
+	p := Linux()
+	p.Cgroup = true
+	p.LowAvailable = 10
+	p.ExhaustionHorizon = 0
+	p.ThrashingLimit, p.ThrashingLimitDecay = 100, 20
+	p.StallMin, p.StallMax = 20, 30
+	return p
 }
 
 // Linux gives the defaults for a machine whose processes are found by scanning:

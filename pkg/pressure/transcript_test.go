@@ -14,7 +14,7 @@ import (
 // TestTranscripts runs testdata/*.txt. A line is
 //
 //	# text                  a comment
-//	policy PROFILE K=V ...  a new judge: linux or android, then fields of Policy
+//	policy PROFILE K=V ...  a new judge: linux, android or cgroup, then fields of Policy
 //	set K=V ...             changes the sample, which is kept from line to line
 //	+DURATION [K=V ...]     lets time pass, changes the sample and judges it
 //	targets MIB:ADJ ...     names the targets of the minfree strategy
@@ -43,8 +43,11 @@ type scene struct {
 func (s *scene) line(out *transcript.Out, words []string) error {
 	switch words[0] {
 	case "policy":
-		*s = scene{policy: map[string]pressure.Policy{"linux": pressure.Linux(), "android": pressure.Android()}[words[1]]}
+		*s = scene{policy: map[string]pressure.Policy{"linux": pressure.Linux(), "android": pressure.Android(), "cgroup": pressure.Cgroup()}[words[1]]}
 		s.sample.Has = pressure.HasAvailable | pressure.HasWatermarks | pressure.HasStall | pressure.HasRefault
+		if s.policy.Cgroup {
+			s.sample.Has &^= pressure.HasWatermarks
+		}
 		return transcript.AssignAll(words[2:], &s.policy)
 	case "killed":
 		s.state.Killed(&s.policy, &s.last)

@@ -64,8 +64,12 @@ func afterKill(p *Policy, v *Verdict) bool {
 // notResponding: a complete stall. Since Android 17 it counts only while free
 // memory is below the high mark, for a single stall is no shortage. Where there
 // is a floor, available memory below it counts as well: while kswapd and the
-// stalled tasks fill swap, free memory stands above the mark.
+// stalled tasks fill swap, free memory stands above the mark. One window of a
+// cgroup is not asked for: LowAvailable waits for two.
 func notResponding(p *Policy, v *Verdict) bool {
+	if p.Cgroup {
+		return false
+	}
 	return v.Event == LevelCritical && (p.Variant == V15 || v.Facts.Mark >= BelowHigh || belowFloor(&v.Facts))
 }
 
