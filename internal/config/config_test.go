@@ -258,9 +258,10 @@ func TestLoad(t *testing.T) {
 func TestEveryFieldHasAKey(t *testing.T) {
 	var c Config
 	known := map[any]bool{
-		&c.Machine.Untriggered: true, // what the kernel gives, found at start
-		&c.Machine.Sampling:    true,
-		&c.Source:              true,
+		&c.Machine.Untriggered:     true, // what the kernel gives, found at start
+		&c.Machine.Sampling:        true,
+		&c.Machine.Pressure.Cgroup: true, // what is judged
+		&c.Source:                  true,
 	}
 	for i := range schema {
 		for _, p := range schema[i].fields(&c) {
