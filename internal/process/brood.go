@@ -61,8 +61,8 @@ func (t *Table) stand(pid int32, lead func(p *victim.Process, known bool)) bool 
 			return t.lead(p, true, lead)
 		}
 	}
-	if !t.isWithin(b.Parent) {
-		return
+	if !t.isWithin(pid) {
+		return false
 	}
 	p := &t.one
 	*p = victim.Process{PID: pid}
