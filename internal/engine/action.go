@@ -12,7 +12,8 @@ type Do uint8
 
 // The actions. Sample, List and Kill are answered by an input of their own
 // before anything else is handed in; the deadline of a Wait holds until it
-// passes or another Wait or a Rest replaces it.
+// passes or another Wait or a Rest replaces it. Each act of a Relieve is
+// answered by Relieved when it ends, which may take its whole time.
 const (
 	Sample   Do = iota // read memory, and the watermarks too if Watermarks
 	List               // read the processes for Query
@@ -24,9 +25,11 @@ const (
 	Abandon            // stop waiting for the victim
 	Wait               // hand in Elapsed at Until, or before it what happens; Until 0 has no deadline
 	Rest               // arm every source and wait for the kernel alone, or until Again
+	Relieve            // begin the softer acts Acts
+	Relent             // end them
 )
 
-var doText = [...]string{"sample", "list", "survey", "kill", "escalate", "expedite", "examine", "abandon", "wait", "rest"}
+var doText = [...]string{"sample", "list", "survey", "kill", "escalate", "expedite", "examine", "abandon", "wait", "rest", "relieve", "relent"}
 
 func (d Do) String() string { return doText[d] }
 
@@ -40,6 +43,7 @@ type Action struct {
 	Soft       bool          // Kill: ask with SIGTERM first
 	Tree       bool          // Kill: and those who die with it: its descendants, or its cgroup
 	Until      time.Duration // Wait: the deadline; Rest: before it no reclaim event need wake; CLOCK_MONOTONIC
+	Acts       uint8         // Relieve, Relent: bit i stands for the policy's Relief i
 	Again      time.Duration // Rest: hand in Elapsed then, for a level that may fall; 0 for never
 }
 
@@ -61,10 +65,11 @@ const (
 	KillStuck        // the victim is stuck and its memory is back: Outcome
 	Freeing          // what is dying already will give back enough: nobody else is chosen yet
 	Cooling          // the last victim is gone, its memory is not back yet: nobody else is chosen yet
+	Relieving        // a kill waits for softer acts
 )
 
 var noteText = [...]string{"", "nobody", "kill_failed", "kill_done", "kill_timeout", "kernel_kill", "blind", "held", "ceiling", "lowered",
-	"kill_stuck", "freeing", "cooling"}
+	"kill_stuck", "freeing", "cooling", "relieving"}
 
 func (n Note) String() string { return noteText[n] }
 

@@ -22,9 +22,10 @@ const (
 	Exited                // the victim's pidfd is ready
 	Adopted               // in place of Started: a kill of an earlier run is under way, of Candidates[0]
 	Examined              // Examine's answer: Holds
+	Relieved              // an act of a Relieve has ended: Act, Errno, Took, Members, Bytes
 )
 
-var kindText = [...]string{"started", "woken", "elapsed", "sampled", "listed", "signalled", "reaped", "exited", "adopted", "examined"}
+var kindText = [...]string{"started", "woken", "elapsed", "sampled", "listed", "signalled", "reaped", "exited", "adopted", "examined", "relieved"}
 
 func (k Kind) String() string { return kindText[k] }
 
@@ -64,9 +65,12 @@ type Input struct {
 	Candidates []victim.Process // Listed
 	Listing    Listing          // Listed
 
-	Errno int32         // Sampled, Signalled, Reaped: the kernel's error number, 0 is success
-	Took  time.Duration // Signalled, Reaped: the step's duration
+	Errno int32         // Sampled, Signalled, Reaped, Relieved: the kernel's error number, 0 is success
+	Took  time.Duration // Signalled, Reaped, Relieved: the step's duration
 
-	Members int  // Signalled: how many others were killed with it
+	Members int  // Signalled: how many others were killed with it; Relieved: cgroups that the act reached
 	Holds   Hold // Signalled, Reaped, Examined: what keeps the victim, or its memory
+
+	Act   uint8  // Relieved: the act's place in the policy
+	Bytes uint64 // Relieved: how much less its cgroups hold
 }

@@ -40,13 +40,21 @@ func (l *levels) falls() time.Duration {
 	return l.seen[l.now] + levelHold
 }
 
-// grade takes the verdict's level, and tells what it makes of the domain's. A
-// domain that rests is not pressed, whatever moved since the look before: of it
-// only what holds still counts, so that it comes to none and no timer is left.
+// grade takes the verdict's level into the domain's, and begins and ends what it
+// calls for. A domain that rests is not pressed, whatever moved since the look
+// before: of it only what holds still counts, so that it comes to none and no
+// timer is left.
 func (st *State) grade(p *Policy, at time.Duration) {
-	if st.out.Verdict != nil && st.phase != resting {
-		st.levels.see(st.verdict.Level(&p.Pressure), at)
+	found := pressure.LevelNone
+	if st.phase != resting {
+		found = st.verdict.Level(&p.Pressure)
+		st.levels.see(found, at)
 	}
+	st.relieve(p, found, at)
+}
+
+// tell puts the level into the output.
+func (st *State) tell() {
 	st.out.Level = st.levels.now
 	st.out.LevelChanged = st.out.Level != st.level
 	st.level = st.out.Level

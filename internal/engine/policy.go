@@ -48,6 +48,9 @@ type Policy struct {
 	MaxKills   int
 	KillWindow time.Duration
 
+	// Relief is what is tried before a kill: at most MaxRelief acts.
+	Relief []Relief
+
 	// WatermarkRefresh is how old zoneinfo's marks may grow.
 	WatermarkRefresh time.Duration
 

@@ -67,6 +67,7 @@ type State struct {
 	query      victim.Query // of the last List
 	levels     levels
 	level      pressure.Level // after the last Step
+	relief     relief
 
 	ranking victim.Ranking
 	actions [4]Action

@@ -32,8 +32,10 @@ func Step(p *Policy, st *State, in *Input) *Output {
 		st.adopted(p, in)
 	case Examined:
 		st.examined(p, in)
+	case Relieved:
+		st.relieved(p, in)
 	}
-	st.grade(p, in.At)
+	st.tell()
 	return &st.out
 }
 
@@ -94,6 +96,7 @@ func (st *State) sampled(p *Policy, in *Input) {
 	st.judgement(p, in)
 	if st.asked {
 		st.asked = false
+		st.grade(p, in.At)
 		st.lookAtDying(p, in)
 		return
 	}
@@ -102,13 +105,18 @@ func (st *State) sampled(p *Policy, in *Input) {
 			return
 		}
 		st.lower()
+		st.grade(p, in.At)
+		if st.patient(p, in) {
+			return
+		}
 		st.phase = listing
 		st.ask(in.Sample)
 		return
 	}
-	st.relooked, st.nobodies, st.lowered = false, 0, 0
+	st.relooked, st.nobodies, st.lowered, st.relief.patience = false, 0, 0, 0
 	st.survey(p)
 	st.pause(p, in)
+	st.grade(p, in.At)
 }
 
 // blind waits until memory can be read again. Without sight a victim gets no

@@ -18,6 +18,7 @@ import (
 //	# text                        a comment
 //	policy PROFILE K=V ...        a new domain: linux, android or embedded, then fields of Policy
 //	rule K=V ...                  the first rule of the policy: fields of Rule
+//	relief LEVEL ACT K=V ...      one more act of the policy: fields of Relief
 //	set K=V ...                   changes the sample, which is kept from line to line
 //	targets MIB:ADJ               the target of the samples to come
 //	process NAME PID K=V ...      a candidate of the next Listed: fields of Process
@@ -29,6 +30,7 @@ import (
 //	                              words here, events says that nothing reclaims
 //	    blind, signalled, reaped  with [errno=N] [took=DURATION]
 //	    examined [HOLD...]        words of Hold, with _ for a blank
+//	    relieved Act=I            the end of the act in place I, from 0
 //
 // What the engine asks for follows, indented, and is compared. Times are shown
 // from the domain's start.
@@ -58,6 +60,8 @@ func (d *domain) line(out *transcript.Out, words []string) error {
 		return transcript.AssignAll(words[2:], &d.policy, &d.policy.Pressure)
 	case "set":
 		return d.set(words[1:])
+	case "relief":
+		return d.relief(words[1:])
 	case "rule":
 		var r victim.Rule
 		if err := transcript.AssignAll(words[1:], &r); err != nil {
@@ -85,6 +89,14 @@ func (d *domain) line(out *transcript.Out, words []string) error {
 	return d.input(out, words)
 }
 
+func (d *domain) relief(words []string) error {
+	r := engine.Relief{At: levels[words[0]], Act: map[string]engine.Act{"reclaim": engine.Reclaim, "freeze": engine.Freeze}[words[1]]}
+	d.policy.Relief = append(d.policy.Relief, r)
+	return transcript.AssignAll(words[2:], &d.policy.Relief[len(d.policy.Relief)-1])
+}
+
+var levels = map[string]pressure.Level{"low": pressure.LevelLow, "medium": pressure.LevelMedium, "critical": pressure.LevelCritical}
+
 func (d *domain) set(words []string) error {
 	return transcript.AssignAll(words, &d.sample.Memory, &d.sample.Counters, &d.sample.Watermarks, &d.sample.Stall)
 }
@@ -110,8 +122,8 @@ func (d *domain) input(out *transcript.Out, words []string) error {
 		in.Kind, in.Candidates = engine.Listed, d.table
 	case "adopted":
 		in.Kind, in.Candidates = engine.Adopted, d.table
-	case "signalled", "reaped":
-		in.Kind = map[string]engine.Kind{"signalled": engine.Signalled, "reaped": engine.Reaped}[words[1]]
+	case "signalled", "reaped", "relieved":
+		in.Kind = map[string]engine.Kind{"signalled": engine.Signalled, "reaped": engine.Reaped, "relieved": engine.Relieved}[words[1]]
 		err = transcript.AssignAll(rest, &result{&in})
 	case "examined":
 		in.Kind = engine.Examined
@@ -169,7 +181,7 @@ func woken(in *engine.Input, words []string) error {
 		in.Source |= sources[s]
 	}
 	if len(words) > 1 {
-		in.Event = map[string]pressure.Level{"low": pressure.LevelLow, "medium": pressure.LevelMedium, "critical": pressure.LevelCritical}[words[1]]
+		in.Event = levels[words[1]]
 	}
 	return nil
 }
@@ -221,6 +233,12 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 		out.Printf("wait %v, until %v", a.Until-d.now, a.Until-start)
 	case engine.Rest:
 		out.Printf("rest; reclaim events need not wake for %v%s", a.Until-d.now, again(d, a))
+	case engine.Relieve, engine.Relent:
+		for i := range d.policy.Relief {
+			if a.Acts&(1<<i) != 0 {
+				out.Printf("%v: %v", a.Do, d.policy.Relief[i].Act)
+			}
+		}
 	default:
 		out.Printf("%v", a.Do)
 	}

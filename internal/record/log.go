@@ -40,9 +40,11 @@ type told struct {
 	nobody  bool
 	held    bool
 	ceiling bool
-	waiting engine.Note // for memory that comes back by itself, NoNote for not
-	soft    bool        // the kill under way began with SIGTERM
-	asked   bool        // and SIGTERM has been told
+	waiting engine.Note    // for memory that comes back by itself, NoNote for not
+	soft    bool           // the kill under way began with SIGTERM
+	asked   bool           // and SIGTERM has been told
+	waited  bool           // a kill waits for softer acts
+	notify  pressure.Level // the highest level that was told of and holds
 }
 
 // NewLog makes a Log that hands its lines, without newlines, to say.
@@ -78,7 +80,10 @@ func (l *Log) Record(e *Entry) {
 		l.signalled(t, e)
 	case engine.Reaped:
 		l.reaped(t, e)
+	case engine.Relieved:
+		l.relieved(t, e)
 	}
+	l.relief(t, e)
 	l.noted(t, e)
 }
 
@@ -95,7 +100,7 @@ func (l *Log) judged(t *told, e *Entry) {
 		l.line(t, "Memory can be read again")
 	}
 	if !t.verdict.Act {
-		t.nobody, t.held, t.ceiling, t.waiting = false, false, false, engine.NoNote
+		t.nobody, t.held, t.ceiling, t.waited, t.waiting = false, false, false, false, engine.NoNote
 		return
 	}
 	if l.opt.Debug {
@@ -235,6 +240,11 @@ func (l *Log) noted(t *told, e *Entry) {
 		t.waiting = e.Out.Note
 	case engine.Lowered:
 		l.line(t, fmt.Sprintf("Lowered: nobody could die for it, so processes at oom_score_adj %d and above may now", e.Out.Verdict.MinAdj))
+	case engine.Relieving:
+		if !t.waited {
+			l.line(t, "A kill for "+t.reason+" waits for softer acts")
+		}
+		t.waited = true
 	case engine.Blind:
 		if !t.blind {
 			l.line(t, "Blind: memory can not be read: "+sys.ErrnoName(sys.Errno(e.In.Errno)))

@@ -21,11 +21,12 @@ func names[T fmt.Stringer](values ...T) map[string]T {
 
 var (
 	kinds = names(engine.Started, engine.Woken, engine.Elapsed, engine.Sampled,
-		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited, engine.Adopted, engine.Examined)
-	deeds = names(engine.Sample, engine.List, engine.Survey, engine.Kill, engine.Escalate, engine.Expedite, engine.Examine, engine.Abandon, engine.Wait, engine.Rest)
+		engine.Listed, engine.Signalled, engine.Reaped, engine.Exited, engine.Adopted, engine.Examined, engine.Relieved)
+	deeds = names(engine.Sample, engine.List, engine.Survey, engine.Kill, engine.Escalate, engine.Expedite, engine.Examine, engine.Abandon, engine.Wait, engine.Rest,
+		engine.Relieve, engine.Relent)
 	notes = names(engine.NoNote, engine.Nobody, engine.KillFailed, engine.KillDone,
 		engine.KillTimeout, engine.KernelKill, engine.Blind, engine.Held, engine.Ceiling, engine.Lowered,
-		engine.KillStuck, engine.Freeing, engine.Cooling)
+		engine.KillStuck, engine.Freeing, engine.Cooling, engine.Relieving)
 	levels = names(pressure.LevelNone, pressure.LevelLow, pressure.LevelMedium, pressure.LevelCritical)
 )
 

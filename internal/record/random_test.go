@@ -30,7 +30,8 @@ func randomInput(r *rand.Rand, now time.Duration, asked []engine.Action) engine.
 			return in
 		}
 	}
-	in.Kind = []engine.Kind{engine.Woken, engine.Elapsed, engine.Elapsed, engine.Reaped, engine.Exited}[r.Intn(5)]
+	in.Kind = []engine.Kind{engine.Woken, engine.Elapsed, engine.Elapsed, engine.Reaped, engine.Exited, engine.Relieved}[r.Intn(6)]
+	in.Act = uint8(r.Intn(3))
 	if in.Kind == engine.Woken {
 		in.Source, in.Event = engine.Source(1+r.Intn(15)), pressure.Level(r.Intn(4))
 	}
@@ -69,6 +70,7 @@ func TestReplayAnything(t *testing.T) {
 		r := rand.New(rand.NewSource(seed))
 		policies := []engine.Policy{engine.Linux(), engine.Android()}
 		policies[0].Untriggered = seed%2 == 0
+		policies[0].Relief = []engine.Relief{{At: 1, Act: engine.Notify, Pause: 1e9}, {At: 2, Act: engine.Reclaim, Cgroups: []string{"/a\nb"}, For: 1e8}, {At: 3, Act: engine.Freeze, For: 1e9}}
 		policies[0].Victim.Never = []string{"sshd", "naïve \\x"}
 		states := []*engine.State{engine.NewState(8), engine.NewState(8)}
 		ring := NewRing(Size{Entries: 2000, Tables: 600, Outcomes: 600, Candidates: 8})

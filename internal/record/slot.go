@@ -50,6 +50,7 @@ type action struct {
 	index      int
 	until      int64
 	again      int64
+	acts       uint8
 }
 
 // table holds what a Listed step brings.
@@ -81,7 +82,7 @@ func (s *slot) fill(domain uint16, in *engine.Input, out *engine.Output) {
 	}
 	for i := range out.Actions[:s.acts] {
 		a := &out.Actions[i]
-		s.actions[i] = action{a.Do, a.Watermarks, a.Surveyed, a.Soft, a.Tree, a.Index, int64(a.Until), int64(a.Again)}
+		s.actions[i] = action{a.Do, a.Watermarks, a.Surveyed, a.Soft, a.Tree, a.Index, int64(a.Until), int64(a.Again), a.Acts}
 		if a.Do == engine.List {
 			s.query = a.Query
 		}

@@ -84,6 +84,8 @@ func input(in *engine.Input) string {
 		return answered("process_mrelease", in.Errno, in.Took)
 	case engine.Examined:
 		return in.Holds.String()
+	case engine.Relieved:
+		return answered(fmt.Sprintf("act %d", in.Act), in.Errno, in.Took) + fmt.Sprintf(", %d cgroups, %s back", in.Members, size(in.Bytes))
 	}
 	return ""
 }
@@ -159,6 +161,8 @@ func deed(e *Entry, a *engine.Action) string {
 		if a.Index >= 0 && a.Index < len(e.In.Candidates) {
 			return "expedite " + named(&e.In.Candidates[a.Index])
 		}
+	case engine.Relieve, engine.Relent:
+		return fmt.Sprintf("%v acts %b", a.Do, a.Acts)
 	case engine.Wait:
 		if a.Until == 0 {
 			return "wait without a deadline"
@@ -181,6 +185,9 @@ func why(e *Entry, p *engine.Policy) (lines []string) {
 	}
 	if r := e.Out.Ranking; r != nil {
 		lines = append(lines, ranked(e, &p.Victim)...)
+	}
+	if e.Out.LevelChanged {
+		lines = append(lines, "level "+e.Out.Level.String())
 	}
 	if o := e.Out.Outcome; o != nil {
 		lines = append(lines, ending(e.Out.Note, o))
