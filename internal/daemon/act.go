@@ -39,6 +39,12 @@ func (l *loop) do(d *domain, a *engine.Action) bool {
 		d.deadline = a.Until
 		l.table.Refresh(l.question(d))
 		return false
+	case engine.Relieve:
+		d.relieve(a.Acts)
+		return false
+	case engine.Relent:
+		d.relent(a.Acts)
+		return false
 	case engine.Rest:
 		d.deadline = a.Again
 		l.table.Forget()

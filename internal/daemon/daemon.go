@@ -103,6 +103,9 @@ func (d *Daemon) Run() error {
 	d.harden()
 	l.rehearse()
 	adopted := d.openState(l)
+	if err = d.openRelief(l); err != nil {
+		return err
+	}
 	if l.watchdog, err = d.openWatchdog(); err != nil {
 		return err
 	}
@@ -181,6 +184,7 @@ func (l *loop) watch() error {
 }
 
 func (l *loop) close() {
+	l.closeRelief()
 	for _, d := range l.domains {
 		l.forget(d)
 		d.close()

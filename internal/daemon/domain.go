@@ -32,7 +32,8 @@ type domain struct {
 	exited bool         // the events under way say that the victim is gone
 
 	victim exitwait.Process
-	tree   tree       // those who die with it
+	tree   tree // those who die with it
+	softer softer
 	dying  bool       // victim is open and watched
 	flight uint64     // counts victims, the token of their reclaims
 	boost  kill.Boost // what was lifted for the victim, undone when it is gone

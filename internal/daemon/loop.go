@@ -5,6 +5,7 @@ import (
 
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/process"
+	"github.com/lmkd/lmkd/internal/relief"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/kill"
@@ -18,6 +19,7 @@ const (
 	tokenStop uint64 = iota
 	tokenReclaim
 	tokenReaper
+	tokenRelief
 	tokenVictim
 	tokenVmpressure
 	tokenTrigger // and the level
@@ -45,6 +47,9 @@ type loop struct {
 	watchdog *watchdog // nil without one
 	inflight *inflight // nil where it can not be kept
 	reclaims reclaims
+
+	softening *relief.Tools // of the softer acts, nil without any
+	softened  *sys.Eventfd  // one has ended
 
 	feed      func()
 	feedEvery time.Duration // 0 for never
@@ -117,6 +122,8 @@ func (l *loop) dispatch(events []sys.Event) (stop bool) {
 			return true
 		case tokenReaper:
 			l.collect()
+		case tokenRelief:
+			l.collectRelief()
 		case tokenReclaim:
 			l.reclaims.drain(&l.machine().wake)
 		default:

@@ -10,7 +10,8 @@ import (
 )
 
 // Note is the file on /run that names the cgroups that are frozen, a line each,
-// for the daemon that comes after a crash. The workers share it.
+// for the daemon that comes after a crash. The workers share it; a nil one
+// remembers nothing.
 type Note struct {
 	path   string
 	mu     sync.Mutex
@@ -43,6 +44,9 @@ func OpenNote(path string) (n *Note, thawed []string, err error) {
 // add is called before a cgroup is frozen. A note that can not be written keeps
 // nobody from freezing: that only the next daemon would miss it.
 func (n *Note) add(dir string) {
+	if n == nil {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.frozen = append(n.frozen, dir)
@@ -51,6 +55,9 @@ func (n *Note) add(dir string) {
 
 // remove is called after the thaw.
 func (n *Note) remove(dir string) {
+	if n == nil {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.frozen = slices.DeleteFunc(n.frozen, func(s string) bool { return s == dir })

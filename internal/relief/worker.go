@@ -91,14 +91,16 @@ func (w *Worker) Collect() (Result, bool) {
 // left to the end of the process; a thaw takes microseconds.
 const closePatience = 2 * time.Second
 
-// Close ends the act, what is frozen is thawed, and the thread.
-func (w *Worker) Close() {
+// Close ends the act, what is frozen is thawed, and the thread; false when a
+// reclaim blocks still.
+func (w *Worker) Close() bool {
 	w.quit.Store(true)
 	w.End()
 	select {
 	case <-w.ended:
-		_ = w.wake.Close()
+		return w.wake.Close() == nil
 	case <-time.After(closePatience):
+		return false
 	}
 }
 
