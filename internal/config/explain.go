@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/pkg/pressure"
 )
 
@@ -15,7 +16,7 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainReasons()...)
 	out = append(out, c.explainStalls()...)
 	out = append(out, c.explainBar()...)
-	out = append(out, c.explainLevels()...)
+	out = append(append(out, c.explainLevels()...), c.explainRelief()...)
 	out = append(out, c.explainVictims(), c.explainNever())
 	out = append(append(out, c.explainCgroups()...), c.explainRules()...)
 	return append(out, c.explainKill())
@@ -73,6 +74,30 @@ func (c *Config) explainLevels() []string {
 		"  medium when besides tasks lose time as above" + floor + ", the file cache thrashes, or swap is low with free memory below the low watermark;",
 		"  critical when I act" + ahead + ". It falls 2s after the last look that found it, and to none before I rest.",
 	}
+}
+
+// explainRelief says what is tried before a kill.
+func (c *Config) explainRelief() (out []string) {
+	waits := false
+	for i := range c.Machine.Relief {
+		r := &c.Machine.Relief[i]
+		where := strings.Join(r.Cgroups, ", ")
+		text := fmt.Sprintf("When the level comes to %s ", r.At)
+		switch r.Act {
+		case engine.Notify:
+			text += "I say so in the log"
+		case engine.Reclaim:
+			text += fmt.Sprintf("I have the kernel reclaim up to %s from %s, for %s at most and until the level falls", FormatSize(r.Amount), where, FormatTime(r.For))
+		case engine.Freeze:
+			text += fmt.Sprintf("I freeze %s, for %s at most and until the level falls, unless a process in there is protected", where, FormatTime(r.For))
+		}
+		waits = waits || r.Act != engine.Notify
+		out = append(out, text+fmt.Sprintf("; again %s after that at the soonest.", FormatTime(r.Pause)))
+	}
+	if waits {
+		out = append(out, "A kill waits for these, 2s at most, unless memory is exhausted or about to be, free memory is below the min watermark, or all tasks stall.")
+	}
+	return out
 }
 
 // explainReasons lists the reasons in the order in which they are looked for,

@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/victim"
 )
@@ -64,6 +65,7 @@ func watchdog(c *Config) *time.Duration        { return &c.Watchdog }
 func lowRAMDevice(c *Config) *bool             { return &c.Machine.Pressure.LowRAM }
 func swapCompressionRatio(c *Config) *int      { return &c.Machine.Pressure.SwapCompressionRatio }
 func swapCompressionRatioDiv(c *Config) *int   { return &c.Machine.Pressure.SwapCompressionRatioDiv }
+func reliefActs(c *Config) *[]engine.Relief    { return &c.Machine.Relief }
 func realtime(c *Config) *int                  { return &c.Realtime }
 func trace(c *Config) *string                  { return &c.Trace }
 func listen(c *Config) *string                 { return &c.Metrics.Listen }

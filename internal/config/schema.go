@@ -81,6 +81,8 @@ var schema = []key{
 	number("kill.max_kills_window", times, limits[time.Duration]{low: time.Second, high: time.Hour}, killWindow),
 	number("kill.watchdog", times, limits[time.Duration]{low: 100 * time.Millisecond, high: time.Minute, zero: true}, watchdog),
 
+	acts("relief.acts", reliefActs),
+
 	number("daemon.realtime_priority", numbers, limits[int]{low: 0, high: 99}, realtime),
 	text("daemon.trace", files, trace),
 
