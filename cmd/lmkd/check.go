@@ -54,6 +54,7 @@ func (o *checkOptions) run(w io.Writer) error {
 	if r.Rules, err = matchRules(cfg); err != nil {
 		return exit(exitFailed, err)
 	}
+	r.Relief = matchActs(cfg)
 	if o.explain {
 		r.Explain = cfg.Explain()
 	}
@@ -77,6 +78,8 @@ func needs(cfg *config.Config) probe.Needs {
 		Vmpressure: m.Vmpressure,
 		Exhaust:    m.Pressure.LowAvailable > 0,
 		Realtime:   cfg.Realtime,
+		Reclaim:    relieves(m, engine.Reclaim),
+		Freeze:     relieves(m, engine.Freeze),
 	}
 }
 
@@ -118,6 +121,7 @@ type checkReport struct {
 	Explain  []string         `json:"explain,omitempty"`
 	Findings []probe.Finding  `json:"findings"`
 	Rules    []ruleMatches    `json:"rules,omitempty"`
+	Relief   []actMatches     `json:"relief,omitempty"`
 }
 
 func newCheckReport(cfg *config.Config, findings []probe.Finding) *checkReport {
@@ -148,6 +152,7 @@ func (r *checkReport) text(w io.Writer) error {
 		writeFinding(&b, &r.Findings[i])
 	}
 	writeRules(&b, r.Rules)
+	writeActs(&b, r.Relief)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -116,3 +116,26 @@ func TestCheckBadConfig(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckShowsActs(t *testing.T) {
+	r := newCheckReport(config.Default(config.Linux), nil)
+	r.Kernel = "6.12"
+	r.Relief = []actMatches{
+		{Act: "{at: low, do: freeze, cgroups: [/a]}", Cgroups: []string{"/a"}},
+		{Act: "{at: low, do: freeze, cgroups: [/b/**]}"},
+		{Act: "{at: low, do: freeze, cgroups: [/*]}", Cgroups: strings.Split("/1 /2 /3 /4 /5 /6 /7 /8", " ")},
+	}
+	var b bytes.Buffer
+	if err := r.text(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+softer acts and the cgroups that they would reach
+  {at: low, do: freeze, cgroups: [/a]}: /a
+  {at: low, do: freeze, cgroups: [/b/**]}: WARNING: matches no cgroup now
+  {at: low, do: freeze, cgroups: [/*]}: /1, /2, /3, /4, /5, /6 and 2 more
+`
+	if !strings.HasSuffix(b.String(), want) {
+		t.Errorf("got\n%s\nwant at its end\n%s", b.String(), want)
+	}
+}

@@ -9,7 +9,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/lmkd/lmkd/internal/cgroups"
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/pkg/pressure"
 )
@@ -214,9 +213,19 @@ func readCgroups(r *engine.Relief, n *yaml.Node) error {
 	return nil
 }
 
+// parseCgroup reads a pattern. Of the root there is nothing to reclaim or freeze.
 func parseCgroup(s string) (string, error) {
-	p, err := cgroups.ParsePattern(s)
-	return p.String(), err
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return "", errors.New("does not begin with /, the root of all cgroups")
+	case s == "/":
+		return "", errors.New("is the root, which is the whole machine")
+	case strings.HasSuffix(s, "/") || strings.Contains(s, "//"):
+		return "", errors.New("has an empty segment")
+	case slices.Contains(strings.Split(s, "/"), ".."):
+		return "", errors.New("goes to ..: write the path from the root")
+	}
+	return s, nil
 }
 
 // FormatAct writes an act as it stands in a config, with everything that it has.

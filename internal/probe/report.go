@@ -19,6 +19,8 @@ type Needs struct {
 	Triggers   bool            // it needs them; false where sampling will do
 	Exhaust    bool            // exhaustion before any stall: on a machine without swap that takes reclaim events
 	Realtime   int             // SCHED_FIFO priority that is wanted, 0 for none
+	Reclaim    bool            // acts of the policy reclaim memory of cgroups
+	Freeze     bool            // acts of the policy freeze cgroups
 }
 
 // feature is one row of the table before it is probed.

@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/cgroups/v3"
 
 	"github.com/lmkd/lmkd/internal/memevent"
+	"github.com/lmkd/lmkd/internal/relief"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/psi"
@@ -34,6 +35,8 @@ var table = []feature{
 	{"real-time priority", "", "on a busy machine the daemon waits its turn", nil, probeRealtime},
 	{"oom_score_adj -1000", "", "the kernel's OOM killer may choose the daemon", nil, probeOOMScore},
 	{"swap", "", "", nil, probeSwap},
+	{"cgroup reclaim", "5.19", "no memory of cgroups is reclaimed before a kill", func(h *host) bool { return h.needs.Reclaim }, probeReclaim},
+	{"cgroup freeze", "5.2", "no cgroup is frozen before a kill", func(h *host) bool { return h.needs.Freeze }, probeFreeze},
 	{"cgroups", "", "", nil, func(h *host) answer { return answer{state: Note, detail: h.cgroups()} }},
 }
 
@@ -192,6 +195,27 @@ func probeSwap(h *host) answer {
 		detail += fmt.Sprintf("; zram holds %s in %s of memory", size(z.Original), size(z.MemUsed))
 	}
 	return answer{state: Note, detail: detail}
+}
+
+func probeReclaim(h *host) answer {
+	return h.ofCgroups(h.needs.Reclaim, "memory.reclaim", "use Linux 5.19 or newer with cgroup v2, whose memory controller is on")
+}
+
+func probeFreeze(h *host) answer {
+	return h.ofCgroups(h.needs.Freeze, "cgroup.freeze", "use Linux 5.2 or newer with cgroup v2")
+}
+
+// ofCgroups looks for a file that every cgroup has but the root. What no act of
+// the policy needs is not missed.
+func (h *host) ofCgroups(asked bool, file, cure string) answer {
+	if !asked {
+		return answer{state: Note, detail: "not asked for"}
+	}
+	dir := relief.Root(h.root)
+	if found, _ := filepath.Glob(filepath.Join(dir, "*", file)); dir == "" || len(found) == 0 {
+		return lacking("no cgroup has "+file, cure)
+	}
+	return answer{state: OK, detail: "works"}
 }
 
 func cgroupMode() string {

@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/relief"
+	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/pkg/pressure"
+)
+
+// openSofter makes a loop with one act that freezes the cgroups of a tree of
+// plain files.
+func openSofter(t *testing.T) (l *loop, seen *inputs, file string) {
+	t.Helper()
+	root := t.TempDir()
+	file = filepath.Join(root, "hog", "cgroup.freeze")
+	if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"cgroup.freeze": "0", "cgroup.procs": ""} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(file), name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := eager()
+	p.Relief = []engine.Relief{
+		{At: pressure.LevelLow, Act: engine.Notify, Pause: time.Hour},
+		{At: pressure.LevelCritical, Act: engine.Freeze, Cgroups: []string{"/hog"}, For: time.Hour, Pause: time.Hour},
+	}
+	l, ring := openLoop(t, p)
+	seen = &inputs{}
+	l.record = tee2{ring, seen}
+	var err error
+	if l.softened, err = sys.NewEventfd(); err != nil {
+		t.Fatal(err)
+	}
+	l.softening = &relief.Tools{Cgroups: root, Guard: func(int32) string { return "" }, Say: t.Logf}
+	if err := (&Daemon{}).startRelief(l, l.machine(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return l, seen, file
+}
+
+// inputs are the softer acts that were recorded as ended.
+type inputs struct{ ended []engine.Input }
+
+type tee2 struct {
+	Recorder
+	seen *inputs
+}
+
+func (t tee2) Append(d uint16, in *engine.Input, out *engine.Output) {
+	if in.Kind == engine.Relieved {
+		t.seen.ended = append(t.seen.ended, *in)
+	}
+	t.Recorder.Append(d, in, out)
+}
+
+// holds waits until the file says so.
+func holds(t *testing.T, file, want string) {
+	t.Helper()
+	got := ""
+	for range 20_000 {
+		text, _ := os.ReadFile(file)
+		if got = string(text); got == want {
+			return
+		}
+		_, _ = sys.PollFor(-1, 1)
+	}
+	t.Fatalf("%s says %q, want %q", file, got, want)
+}
+
+// A critical level freezes, the kill does not wait for it, its end is recorded
+// with what it reached, and what is frozen when the daemon stops is thawed.
+func TestSofterActs(t *testing.T) {
+	l, seen, file := openSofter(t)
+	l.handle(l.machine(), engine.Input{Kind: engine.Woken, Source: engine.FromPSI, Event: pressure.LevelMedium})
+	if !l.machine().dying {
+		t.Error("memory is exhausted, and the kill waits")
+	}
+	holds(t, file, "1")
+	l.machine().relent(1 << 1)
+	if ready, _ := sys.PollFor(l.softened.Fd(), 20_000); ready == 0 {
+		t.Fatal("the act does not end")
+	}
+	l.collectRelief()
+	holds(t, file, "0")
+	if len(seen.ended) != 1 || seen.ended[0].Act != 1 || seen.ended[0].Members != 1 || seen.ended[0].Took <= 0 {
+		t.Errorf("recorded %+v", seen.ended)
+	}
+	l.machine().relieve(1 << 1)
+	holds(t, file, "1")
+	l.closeRelief()
+	holds(t, file, "0")
+}
+
+// Without an act there is no thread, and the loop watches nothing more.
+func TestNoSofterActs(t *testing.T) {
+	l, _ := openLoop(t, engine.Linux())
+	if err := (&Daemon{}).openRelief(l); err != nil || l.softening != nil || l.softened != nil {
+		t.Errorf("%v, %v, %v", err, l.softening, l.softened)
+	}
+}
+
+// Who must not stand still: init, this process, and what a rule protects.
+func TestGuard(t *testing.T) {
+	l, _ := openLoop(t, engine.Linux())
+	d, err := New(Options{Root: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := d.guard(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := sleeper(t)
+	if why := guard(int32(child.Process.Pid)); why != "" {
+		t.Errorf("a plain child: %s", why)
+	}
+	for _, pid := range []int{1, sys.Getpid(), os.Getppid()} {
+		if guard(int32(pid)) == "" {
+			t.Errorf("process %d may stand still", pid)
+		}
+	}
+	l.machine().policy.Victim.Never = []string{"sleep"}
+	if guard(int32(child.Process.Pid)) == "" {
+		t.Error("a rule says never")
+	}
+}
