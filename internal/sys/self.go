@@ -41,6 +41,9 @@ func SetNice(nice int) error {
 	return nil
 }
 
+// Geteuid gives the effective uid of this process.
+func Geteuid() uint32 { return uint32(unix.Geteuid()) }
+
 // Getpid gives the pid of this process as the kernel's /proc shows it.
 func Getpid() int { return unix.Getpid() }
 
