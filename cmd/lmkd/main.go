@@ -80,7 +80,7 @@ func newRootCommand() *cobra.Command {
 		RunE:          daemon.RunE,
 	}
 	root.Flags().AddFlagSet(daemon.Flags())
-	root.AddCommand(daemon, newCheckCommand(), newReplayCommand(), newVersionCommand(), newWaitCommand(), newWatchCommand(), newKillCommand(), newReapCommand())
+	root.AddCommand(daemon, newCheckCommand(), newLevelsCommand(), newReplayCommand(), newVersionCommand(), newWaitCommand(), newWatchCommand(), newKillCommand(), newReapCommand())
 	if manual != nil {
 		root.AddCommand(manual(root))
 	}

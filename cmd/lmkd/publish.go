@@ -8,6 +8,7 @@ import (
 	sdnotify "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/lmkd/lmkd/internal/config"
+	"github.com/lmkd/lmkd/internal/control"
 	"github.com/lmkd/lmkd/internal/daemon"
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/metrics"
@@ -26,6 +27,7 @@ type publisher struct {
 	server  *metrics.Server // nil unless metrics are served
 	file    *os.File        // of the trace, nil without one
 	run     *record.Publisher
+	sockets *sockets
 }
 
 // newPublisher opens the trace and the metrics socket, so that what is wrong
@@ -43,10 +45,14 @@ func newPublisher(cfg *config.Config, trace string, dryRun bool, say *log.Logger
 			return nil, err
 		}
 	}
+	if p.sockets, err = openSockets(&cfg.Control, say); err != nil {
+		return nil, err
+	}
 	if cfg.Metrics.Listen == "" {
 		return p, nil
 	}
 	if p.server, err = p.metrics.Listen(cfg.Metrics.Listen, say); err != nil {
+		p.sockets.close()
 		return nil, err
 	}
 	go p.serve()
@@ -74,7 +80,7 @@ func (p *publisher) probed(findings []probe.Finding) {
 func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 	domains := []record.Domain{{Name: metrics.Machine, Policy: *policy}}
 	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun}, func(line string) { p.say.Print(line) })
-	sinks := []record.Sink{observer{p.metrics}, log}
+	sinks := []record.Sink{observer{p.metrics}, log, p.feed()}
 	if p.file != nil {
 		sinks = append(sinks, record.NewTraceWriter(p.file, header(domains), func(err error) {
 			p.say.Printf("the trace ends here: %v", err)
@@ -87,6 +93,22 @@ func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 	ring := record.NewRing(size)
 	p.run = record.Publish(ring, sinks...)
 	return ring, nil
+}
+
+// clients gives what clients say from outside.
+func (p *publisher) clients() daemon.Clients {
+	if p.sockets.android == nil {
+		return nil
+	}
+	return p.sockets.android
+}
+
+// feed tells clients what the log has told.
+func (p *publisher) feed() record.Sink {
+	return &control.Feed{
+		Android: p.sockets.android, Native: p.sockets.native, DryRun: p.dryRun,
+		Name: func(uint16) string { return metrics.Machine },
+	}
 }
 
 func header(domains []record.Domain) *record.Header {
@@ -130,6 +152,7 @@ func (p *publisher) close() error {
 	if p.run != nil {
 		p.run.Close()
 	}
+	p.sockets.close()
 	if p.server != nil {
 		_ = p.server.Close()
 	}

@@ -61,7 +61,7 @@ func (o *runOptions) run() error {
 		Root: "/", Policy: cfg.Machine, Realtime: cfg.Realtime, DryRun: o.dryRun,
 		Watchdog: cfg.Watchdog, State: statePath(),
 		Feed: func() { _, _ = sdnotify.SdNotify(false, sdnotify.SdNotifyWatchdog) }, FeedEvery: allowed / 2,
-		Record: pub.begin, Say: say.Printf, Ready: pub.ready,
+		Clients: pub.clients(), Record: pub.begin, Say: say.Printf, Ready: pub.ready,
 	})
 	if err != nil {
 		return exit(exitFailed, err)
@@ -78,11 +78,7 @@ func (o *runOptions) run() error {
 // statePath gives the file that names the kill under way: in the directory that
 // systemd made, or in /run.
 func statePath() string {
-	dir := os.Getenv("RUNTIME_DIRECTORY")
-	if dir == "" {
-		dir = "/run/lmkd"
-	}
-	return filepath.Join(dir, "inflight")
+	return filepath.Join(runDirectory(), "inflight")
 }
 
 // codeOf tells a missing permission from any other failure.

@@ -42,6 +42,8 @@ type Config struct {
 	Trace    string        // file that the flight record is written to, "" for none
 	Metrics  Metrics
 
+	Control Control
+
 	set map[string]position // where the file set what it set
 }
 
@@ -50,17 +52,31 @@ type Metrics struct {
 	Listen string // host:port or unix:/path, "" for nowhere
 }
 
+// Control says where clients are heard.
+type Control struct {
+	// Socket tells of levels and kills, Android speaks the protocol of Android's
+	// lmkd: a path, Auto, or "" for neither.
+	Socket, Android string
+	// Trusted are the users beside root who may register any process.
+	Trusted []uint32
+}
+
+// androidSystem is the user that Android's framework runs as.
+const androidSystem = 1000
+
 // Default gives a profile as it is without a file.
 func Default(p Profile) *Config {
 	c := &Config{Source: BuiltIn, Profile: p, Realtime: 1, Watchdog: 2 * time.Second, set: map[string]position{}}
 	switch p {
 	case Android:
 		c.Machine, c.NewStrategy = engine.Android(), true
+		c.Control.Android, c.Control.Trusted = Auto, []uint32{androidSystem}
 	case Embedded:
 		c.Machine = engine.Embedded()
 	default:
 		c.Machine = engine.Linux()
 	}
+	c.Control.Socket = Auto
 	c.Protect = len(c.Machine.Victim.Rules) > 0
 	return c
 }

@@ -18,6 +18,7 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainBar()...)
 	out = append(append(out, c.explainLevels()...), c.explainRelief()...)
 	out = append(out, c.explainVictims(), c.explainNever())
+	out = append(out, c.explainRegistered()...)
 	out = append(append(out, c.explainCgroups()...), c.explainRules()...)
 	return append(out, c.explainKill())
 }

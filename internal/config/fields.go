@@ -68,4 +68,7 @@ func swapCompressionRatioDiv(c *Config) *int   { return &c.Machine.Pressure.Swap
 func reliefActs(c *Config) *[]engine.Relief    { return &c.Machine.Relief }
 func realtime(c *Config) *int                  { return &c.Realtime }
 func trace(c *Config) *string                  { return &c.Trace }
+func controlSocket(c *Config) *string          { return &c.Control.Socket }
+func androidSocket(c *Config) *string          { return &c.Control.Android }
+func trusted(c *Config) *[]uint32              { return &c.Control.Trusted }
 func listen(c *Config) *string                 { return &c.Metrics.Listen }

@@ -25,6 +25,8 @@ var (
 	switchedOff = codec[bool]{"true or false", negate(parseBool), func(b bool) string { return strconv.FormatBool(!b) }}
 
 	listens  = codec[string]{"host:port, unix:/path or off", parseListen, formatText}
+	sockets  = codec[string]{"auto, off or the absolute path of a socket", parseSocket, formatText}
+	users    = codec[uint32]{"a list of users such as [root, 1000]", parseUser, formatUser}
 	files    = codec[string]{"an absolute path or off", parseFile, formatText}
 	profiles = codec[Profile]{"linux, android or embedded", parseProfile, Profile.String}
 	ratios   = codec[ratio]{"measured, a ratio such as 2.63 or 263/100, or 0", parseRatio, formatRatio}
@@ -130,6 +132,8 @@ func formatWord(kernel bool) string {
 	}
 	return "client"
 }
+
+func formatUser(uid uint32) string { return strconv.FormatUint(uint64(uid), 10) }
 
 func parseBand(s string) (int16, error) {
 	n, err := strconv.ParseInt(s, 10, 16)

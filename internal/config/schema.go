@@ -88,6 +88,10 @@ var schema = []key{
 
 	text("metrics.listen", listens, listen),
 
+	text("control.socket", sockets, controlSocket),
+	text("control.android_socket", sockets, androidSocket),
+	list("control.trusted", users, trusted),
+
 	text("android.low_ram", switches, lowRAMDevice),
 	strategy("android.use_new_strategy"),
 	text("android.use_minfree_levels", switches, minfreeLevels),

@@ -262,6 +262,22 @@ func parseListen(s string) (string, error) {
 	return s, nil
 }
 
+// Auto, as a socket, is the usual place.
+const Auto = "auto"
+
+// parseSocket reads the path of a Unix socket, "auto" or "off".
+func parseSocket(s string) (string, error) {
+	switch {
+	case s == Auto:
+		return s, nil
+	case s == off:
+		return "", nil
+	case !filepath.IsAbs(s) || len(s) > 107:
+		return "", errors.New("is no absolute path of at most 107 bytes")
+	}
+	return s, nil
+}
+
 // parseFile reads an absolute path or "off".
 func parseFile(s string) (string, error) {
 	if s == off {

@@ -62,7 +62,7 @@ func (l *loop) look(d *domain, a *engine.Action) {
 	}
 	err := d.memory.Sample(now, &d.sample)
 	d.sample.Watermarks = d.marks
-	l.in = engine.Input{Kind: engine.Sampled, Sample: &d.sample, Reclaim: l.reclaimOf(d), Errno: int32(sys.ErrnoOf(err))}
+	l.in = engine.Input{Kind: engine.Sampled, Sample: &d.sample, Reclaim: l.reclaimOf(d), Targets: l.clients.Targets(), Errno: int32(sys.ErrnoOf(err))}
 }
 
 // list answers List.
@@ -83,7 +83,7 @@ func (l *loop) list(d *domain, a *engine.Action) {
 func (l *loop) question(d *domain) process.Ask {
 	m := &d.sample.Memory
 	return process.Ask{
-		Policy: &d.policy.Victim, Now: sys.SinceBoot(), Available: m.Available,
+		Policy: &d.policy.Victim, Roll: l.clients.Roll(), Now: sys.SinceBoot(), Available: m.Available,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	}
 }

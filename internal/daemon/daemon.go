@@ -31,6 +31,9 @@ type Options struct {
 	// State is the file on /run that names the kill under way; empty for none.
 	State string
 
+	// Clients are what registers processes from outside, nil for nobody.
+	Clients Clients
+
 	// Record makes the flight recorder, once the policy is what the kernel
 	// lets it be.
 	Record func(*engine.Policy) (Recorder, error)
@@ -120,8 +123,8 @@ func (d *Daemon) Run() error {
 func (d *Daemon) open() (*loop, error) {
 	p := d.opt.Policy
 	l := &loop{
-		stop: d.stop,
-		feed: d.opt.Feed, feedEvery: d.opt.FeedEvery,
+		stop:    d.stop,
+		clients: d.opt.clients(), feed: d.opt.Feed, feedEvery: d.opt.FeedEvery,
 	}
 	var err error
 	if l.epoll, err = sys.NewEpoll(len(l.events)); err != nil {

@@ -43,6 +43,7 @@ type loop struct {
 	table    *process.Table
 	record   Recorder
 	reapers  *kill.Reapers
+	clients  Clients
 	killer   killer
 	watchdog *watchdog // nil without one
 	inflight *inflight // nil where it can not be kept

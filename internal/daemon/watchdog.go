@@ -24,6 +24,7 @@ type watchdog struct {
 	memory  *memory.Reader
 	table   *process.Table
 	killer  killer
+	clients Clients
 	say     func(format string, args ...any)
 	victim  exitwait.Process
 	sample  pressure.Sample
@@ -43,7 +44,7 @@ func (d *Daemon) openWatchdog() (*watchdog, error) {
 		return nil, nil
 	}
 	w := &watchdog{
-		limit: d.opt.Watchdog, killer: d.killer(), say: d.opt.Say,
+		limit: d.opt.Watchdog, killer: d.killer(), clients: d.opt.clients(), say: d.opt.Say,
 		policy:  &watchPolicy{d.opt.Policy.Pressure, d.opt.Policy.Victim},
 		ranking: victim.Ranking{Places: make([]victim.Place, 0, finalists)},
 	}
@@ -124,7 +125,7 @@ func (w *watchdog) choose() (pressure.Verdict, *victim.Process) {
 	q := victim.Query{MinAdj: v.MinAdj}
 	m := &w.sample.Memory
 	found, _, err := w.table.Candidates(process.Ask{
-		Policy: &w.policy.victim, Query: q,
+		Policy: &w.policy.victim, Query: q, Roll: w.clients.Roll(),
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	})
 	if err != nil {
