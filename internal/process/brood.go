@@ -38,15 +38,19 @@ func (t *Table) findBrood(page []victim.Process) {
 // addParent lets the parent stand for its brood, unless it may not be chosen or
 // a rule puts it last: a login shell does not die for what was started from it.
 func (t *Table) addParent(b victim.Brood) bool {
-	return t.stand(b.Parent, func(p *victim.Process, _ bool) { p.Leads(b) })
+	return t.stand(b.Parent, func(p *victim.Process, _ bool) bool {
+		p.Leads(b)
+		return true
+	})
 }
 
 // addLeader lets the leader of the process group stand for a horde, if it lives
 // and may, or else the largest of the horde.
 func (t *Table) addLeader(h victim.Horde) {
 	like := t.found[h.Largest]
-	if h.Group > 1 && t.stand(h.Group, func(p *victim.Process, within bool) {
+	if h.Group > 1 && t.stand(h.Group, func(p *victim.Process, within bool) bool {
 		p.LeadsHorde(&t.ask.Query, h, victim.AsGroup, within && p.Is(victim.Young) && p.Comm == like.Comm)
+		return p.Group == p.PID
 	}) {
 		return
 	}
@@ -55,7 +59,7 @@ func (t *Table) addLeader(h victim.Horde) {
 
 // stand lets pid lead others, if it lives and may. known tells that it is one of
 // the candidates.
-func (t *Table) stand(pid int32, lead func(p *victim.Process, known bool)) bool {
+func (t *Table) stand(pid int32, lead func(p *victim.Process, known bool) bool) bool {
 	for i := range t.found {
 		if p := &t.found[i]; p.PID == pid {
 			return t.lead(p, true, lead)
@@ -77,10 +81,9 @@ func (t *Table) stand(pid int32, lead func(p *victim.Process, known bool)) bool 
 	return true
 }
 
-func (t *Table) lead(p *victim.Process, known bool, lead func(p *victim.Process, known bool)) bool {
+func (t *Table) lead(p *victim.Process, known bool, lead func(p *victim.Process, known bool) bool) bool {
 	alone := *p
-	lead(p, known)
-	if p.Effect == victim.Last || t.ask.Policy.Excluded(&t.ask.Query, p) != victim.Eligible {
+	if !lead(p, known) || p.Effect == victim.Last || t.ask.Policy.Excluded(&t.ask.Query, p) != victim.Eligible {
 		*p = alone
 		return false
 	}

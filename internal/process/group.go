@@ -24,6 +24,7 @@ type group struct {
 func (t *Table) openGroups(dir string) {
 	if exists(dir + "/cgroup.controllers") {
 		t.groupRoot, _ = sys.OpenPath(dir, sys.ReadOnly|sys.Directory)
+		t.makeEntries()
 	}
 }
 

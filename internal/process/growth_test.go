@@ -215,3 +215,33 @@ func TestFirstWins(t *testing.T) {
 		}
 	}
 }
+
+// Orphans of a bomb that forks twice: the leader of their process group stands
+// for them, or, when it has ended, the largest of those alike.
+func TestHorde(t *testing.T) {
+	tasks := []task{{pid: 4, anon: 90, name: "editor", cgroup: "0::/e\n"}, {pid: 6, ppid: 4, anon: 2, name: "bomb", group: 6, session: 4, cgroup: "0::/s\n"}}
+	for pid := 100; pid < 120; pid++ {
+		tasks = append(tasks, task{pid: pid, ppid: 1, anon: 15, name: "child", group: 6, session: 4, cgroup: "0::/s\n"})
+	}
+	ask := linux()
+	ask.Policy.Brood, ask.Now = 8, start1000+2*time.Second
+	table := open(t, build(t, tasks...), Options{})
+	found, _ := choose(t, table, ask)
+	p := find(t, found, winner(found, ask))
+	if p.PID != 6 || p.Dies() != victim.AsGroup || p.Children != 20 || p.Members != 20 {
+		t.Fatalf("%d: %d alike, %d members, as a %v, %+v", p.PID, p.Children, p.Members, p.Dies(), p)
+	}
+	if related := table.Related(p, make([]int32, 0, 64)); len(related) != 21 {
+		t.Errorf("%d die with it", len(related))
+	}
+	tasks[1].group = 5
+	table = open(t, build(t, tasks...), Options{})
+	found, _ = choose(t, table, ask)
+	p = find(t, found, winner(found, ask))
+	if p.Name() != "child" || p.Dies() != victim.AsBrood || p.Children != 19 || p.Brood != 19*15*mib {
+		t.Fatalf("%d: %d alike, as a %v", p.PID, p.Children, p.Dies())
+	}
+	if related := table.Related(p, make([]int32, 0, 64)); len(related) != 20 || contains(related, 6) || table.Belongs(4, p, nil) || !table.Belongs(110, p, nil) {
+		t.Errorf("%v die with it", related)
+	}
+}

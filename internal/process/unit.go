@@ -212,72 +212,16 @@ func (t *Table) charge(path []byte) (uint64, bool) {
 	return t.ask.Query.Gain(&one), true
 }
 
-// mostBelow is how many cgroups below one are looked into.
-const mostBelow = 64
-
 // eachInGroup gives the processes of the cgroup at path and of those below it.
 func (t *Table) eachInGroup(path []byte, each func(pid int32)) {
-	var queue [mostBelow][]byte
-	queue[0] = path
-	for done, n := 0, 1; done < n; done++ {
-		t.eachPID(queue[done], each)
-		n += t.below(queue[done], queue[n:])
+	dir, e := sys.OpenAt(t.groupRoot.Int(), t.groupPath(path, ""), sys.ReadOnly|sys.Directory)
+	if e != 0 {
+		return
 	}
-}
-
-// eachPID reads cgroup.procs.
-func (t *Table) eachPID(path []byte, each func(pid int32)) {
 	t.pids = t.pids[:0]
-	buf := t.line
-	for off := int64(0); ; {
-		n, e := t.read(t.groupRoot.Int(), t.groupPath(path, "cgroup.procs"), off, buf)
-		if e != 0 || n == 0 {
-			break
-		}
-		whole := bytes.LastIndexByte(buf[:n], '\n') + 1
-		if whole == 0 {
-			break
-		}
-		for rest := buf[:whole]; len(rest) > 0; {
-			var line []byte
-			line, rest, _ = bytes.Cut(rest, []byte{'\n'})
-			if pid, ok := count(line); ok && pid > 0 && len(t.pids) < cap(t.pids) {
-				t.pids = append(t.pids, pid)
-			}
-		}
-		off += int64(whole)
-	}
+	_ = t.gather(dir.Int(), 0)
+	_ = dir.Close()
 	for i := range t.pids {
 		each(t.pids[i])
 	}
-}
-
-// below gives the cgroups right below path, as many as there is room for.
-func (t *Table) below(path []byte, out [][]byte) (n int) {
-	dir, e := sys.OpenAt(t.groupRoot.Int(), t.groupPath(path, ""), sys.ReadOnly|sys.Directory)
-	if e != 0 {
-		return 0
-	}
-	defer func() { _ = dir.Close() }()
-	for n < len(out) {
-		size, e := sys.Getdents(dir.Int(), t.dirents)
-		if e != 0 || size == 0 {
-			return n
-		}
-		for name, rest := sys.NextDirent(t.dirents[:size]); name != nil && n < len(out); name, rest = sys.NextDirent(rest) {
-			if name[0] == '.' || !t.isDirectory(dir.Int(), name) {
-				continue
-			}
-			out[n] = t.keep(append(append(append(t.path[:0], path...), '/'), name...))
-			n++
-		}
-	}
-	return n
-}
-
-func (t *Table) isDirectory(dir int, name []byte) bool {
-	t.path = append(append(t.path[:0], name...), 0)
-	fd, e := sys.OpenAt(dir, t.path, sys.PathOnly|sys.Directory)
-	_ = fd.Close()
-	return e == 0
 }

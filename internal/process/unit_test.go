@@ -156,7 +156,7 @@ func TestVanishInAUnit(t *testing.T) {
 	for _, e := range []sys.Errno{sys.ESRCH, sys.ENOENT, sys.EPERM} {
 		for _, file := range []string{
 			"11/statm", "11/oom_score_adj", "11/stat", "11/status", "11/cgroup",
-			"app/memory.oom.group", "app/cgroup.procs", "app/memory.stat", "app/memory.swap.current",
+			"app/memory.oom.group", "app/memory.stat", "app/memory.swap.current",
 		} {
 			table := open(t, root, Options{})
 			table.read = func(dir int, path []byte, off int64, buf []byte) (int, sys.Errno) {

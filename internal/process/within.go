@@ -21,14 +21,19 @@ type Subtree struct{ dir sys.FD }
 // Subtree opens the directory of a cgroup, "/sys/fs/cgroup/user.slice", for
 // choices of this table.
 func (t *Table) Subtree(dir string) (*Subtree, error) {
-	if t.entries == nil {
-		t.entries = make([]byte, (cgroupDepth+1)*cgroupEntries)
-	}
+	t.makeEntries()
 	fd, e := sys.OpenPath(dir, sys.ReadOnly|sys.Directory)
 	if e != 0 {
 		return nil, &sys.OpError{Doing: "open cgroup " + dir, Errno: e}
 	}
 	return &Subtree{fd}, nil
+}
+
+// makeEntries makes room for walks through cgroups.
+func (t *Table) makeEntries() {
+	if t.entries == nil {
+		t.entries = make([]byte, (cgroupDepth+1)*cgroupEntries)
+	}
 }
 
 // Close gives the descriptor back.

@@ -180,7 +180,7 @@ func (m *machine) rule(words []string) error {
 func (m *machine) mark() {
 	m.markAlone()
 	for i := range m.table {
-		if p := &m.table[i]; p.Dies() != victim.AsProcess && m.policy.Excluded(&m.query, p) == victim.Eligible {
+		if p := &m.table[i]; p.Dies() != victim.AsProcess && p.Dies() != victim.AsBrood && m.policy.Excluded(&m.query, p) == victim.Eligible {
 			m.unite(p)
 		}
 	}
@@ -236,20 +236,39 @@ func (m *machine) markAlone() {
 		p.Brood, p.Children, p.Unit, p.Members, p.Spared = 0, 0, 0, 0, nil
 		m.policy.Mark(p, m.texts[p.PID], m.ram)
 	}
-	b, ok := m.query.FindBrood(&m.policy, m.table, m.policy.Brood)
-	if !ok || m.policy.Brood == 0 {
+	if m.policy.Brood == 0 {
 		return
 	}
+	b, ok := m.query.FindBrood(&m.policy, m.table, m.policy.Brood)
+	if ok && m.stand(b.Parent, func(p *victim.Process) { p.Leads(b) }) {
+		return
+	}
+	h, ok := m.query.FindHorde(&m.policy, m.table, m.policy.Brood)
+	if !ok {
+		return
+	}
+	like := &m.table[h.Largest]
+	if h.Group == 0 || !m.stand(h.Group, func(p *victim.Process) {
+		p.LeadsHorde(&m.query, h, victim.AsGroup, p.Is(victim.Young) && p.Comm == like.Comm)
+	}) {
+		like.LeadsHorde(&m.query, h, victim.AsBrood, true)
+	}
+}
+
+// stand lets pid lead others, if it may.
+func (m *machine) stand(pid int32, lead func(p *victim.Process)) bool {
 	for i := range m.table {
 		p := &m.table[i]
 		alone := *p
-		if p.PID != b.Parent || p.Effect == victim.Last {
+		if p.PID != pid || p.Effect == victim.Last {
 			continue
 		}
-		if p.Leads(b); m.policy.Excluded(&m.query, p) != victim.Eligible {
-			*p = alone
+		if lead(p); m.policy.Excluded(&m.query, p) == victim.Eligible {
+			return true
 		}
+		*p = alone
 	}
+	return false
 }
 
 func (m *machine) setQuery(key, value string) (err error) {
@@ -278,7 +297,7 @@ func (m *machine) setQuery(key, value string) (err error) {
 
 var flags = map[string]victim.Flag{
 	"kernel": victim.Kernel, "zombie": victim.Zombie, "own": victim.Own, "dying": victim.Dying, "vanished": victim.Vanished,
-	"stranger": victim.Unregistered, "leader": victim.LeadsSession, "young": victim.Young, "avoid": victim.Avoided, "omit": victim.Omitted,
+	"stranger": victim.Unregistered, "leader": victim.LeadsSession, "young": victim.Young, "avoid": victim.Avoided, "omit": victim.Omitted, "orphan": victim.Orphan,
 }
 
 func (m *machine) process(words []string) error {
