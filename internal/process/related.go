@@ -52,8 +52,9 @@ func (t *Table) shares(pid int32, target *victim.Process) bool {
 	case victim.AsSession:
 		return target.Session > 1 && s.session == target.Session
 	case victim.AsBrood:
-		alike := string(s.name) == string(target.Comm[:target.CommLen]) && (group || s.ppid == target.PPID)
-		return alike && bytes.Equal(t.cgroupOf(), target.Cgroup)
+		alike := string(s.name) == string(target.Comm[:target.CommLen])
+		young := t.youngSince > 0 && s.startTime >= t.youngSince
+		return (group && (alike || young) || alike && s.ppid == target.PPID) && bytes.Equal(t.cgroupOf(), target.Cgroup)
 	}
 	return group
 }
@@ -73,5 +74,6 @@ func (t *Table) LivesOn(pid int32, target *victim.Process) bool {
 		t.detail(p)
 	}
 	t.textUsed, t.groupsRead = used, groups
-	return out == isHidden || t.ask.Policy.Spares(p, target.DyingCgroup())
+	last := target.Brood > 0 && p.Effect == victim.Last // a job's shell, a compositor
+	return out == isHidden || last || t.ask.Policy.Spares(p, target.DyingCgroup())
 }

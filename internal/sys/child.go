@@ -18,6 +18,15 @@ func DieWithParent() *syscall.SysProcAttr {
 // NewSession are the attributes of a child that leads a session of its own.
 func NewSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
+// LeadGroup makes the process lead a process group of its own, as a shell does
+// with a job.
+func LeadGroup() error {
+	if err := unix.Setpgid(0, 0); err != nil {
+		return &OpError{"make a process group", errno(err)}
+	}
+	return nil
+}
+
 // WaitAny waits for the end of any child and reaps it: its pid and its wait
 // status. It is for a process that reaps all its children here, as init does.
 // ECHILD when there are none.

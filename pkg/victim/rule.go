@@ -36,7 +36,7 @@ const (
 	AsSession               // with all of its session
 	AsGroup                 // with all of its process group
 	AsOOMGroup              // with all in the cgroup whose memory.oom.group says so, and below it
-	AsBrood                 // with those of its name in its cgroup that share its process group or its parent
+	AsBrood                 // with the young of its process group, and those of its name there or with its parent
 )
 
 var deathText = [...]string{

@@ -31,6 +31,8 @@ func hogs() []hog {
 		{"finite", "allocate -mb at once, say \"ready\", hold it", defineFinite},
 		{"breathe", "allocate -mb, free it, again and again", defineBreathe},
 		{"forks", "start 15 MB children without end", defineForks},
+		{"twice", "start 15 MB children without end, which init adopts", defineTwice},
+		{"chain", "take 15 MB and start the next, without end", defineChain},
 		{"thrash", "fill memory up to a rest, then touch a larger file at random", defineThrash},
 		{"stream", "read a file from front to back, again and again", defineStream},
 		{"tmpfs", "fill a file on tmpfs", defineTmpfs},

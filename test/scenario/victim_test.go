@@ -140,6 +140,70 @@ func TestForkBombDiesAsAWhole(t *testing.T) {
 	t.Logf("%d kills", d.assertOneAtATime(t))
 }
 
+// Bombs whose children nobody seems to be the parent of: forked twice, so that
+// init adopts them, or a chain, each started by the one before, which lives on or
+// has ended. They die as a whole, by few kills, and whoever is beside them lives.
+func TestOrphanBombsDieAsAWhole(t *testing.T) {
+	for name, args := range map[string][]string{
+		"twice": {"twice", "-mb", "15", "-every", "50ms"},
+		"chain": {"chain", "-mb", "15", "-every", "50ms"},
+		"leave": {"chain", "-leave", "-mb", "15", "-every", "50ms"},
+	} {
+		t.Run(name, func(t *testing.T) { killsTheBomb(t, args...) })
+	}
+}
+
+func killsTheBomb(t *testing.T, args ...string) {
+	spared := innocents(t)
+	d := startDaemon(t)
+	before := mark(t)
+	bomb := hog(t, "bomb", args...)
+	t.Cleanup(func() { killNamed(t, "bomb", "hog-chain", "hog-child") })
+	left := func() int { return len(named("bomb")) + len(named("hog-chain")) + len(named("hog-child")) }
+	if !guest.Until(patience, func() bool { return said(d.Process, "Kill '") && left() == 0 }) {
+		t.Errorf("the bomb: %s, %d of it live", bomb.Fate(), left())
+	}
+	conclude(t, d, before, spared)
+	_ = d.Terminate()
+	if err := d.WaitExit(patience); err != nil {
+		t.Fatal(err)
+	}
+	if kills := d.assertOneAtATime(t); kills > 3 {
+		t.Errorf("%d kills", kills)
+	}
+}
+
+// memory.oom.group of a cgroup takes all in it, the small helper too, but not who
+// is at -1000; and nobody else.
+func TestOOMGroupDiesAsAWhole(t *testing.T) {
+	spared := innocents(t)
+	d := startDaemon(t)
+	before := mark(t)
+	helper := hog(t, "helper", "innocent", "-mb", "5")
+	guard := hog(t, "guard", "innocent", "-mb", "5", "-adj", "-1000")
+	for _, p := range []*guest.Process{helper, guard} {
+		if err := p.WaitReady(patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leak := hog(t, "leak", "leak", "-rate", "40")
+	dir := ""
+	for _, p := range []*guest.Process{helper, guard, leak} {
+		var err error
+		if dir, err = guest.Cgroup("whole", p.PID, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "memory.oom.group"), []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if !guest.Until(patience, func() bool { return !leak.Alive() && !helper.Alive() }) {
+		t.Errorf("leak %s, helper %s", leak.Fate(), helper.Fate())
+	}
+	conclude(t, d, before, append(spared, innocent{guard}))
+	d.finishAndCount(t, leak.PID)
+}
+
 // A leak beside a large database that does not grow: the leak dies, and the
 // database, larger than it, does not.
 func TestLeakBesideADatabase(t *testing.T) {
