@@ -125,7 +125,7 @@ func (w *watchdog) choose() (pressure.Verdict, *victim.Process) {
 	q := victim.Query{MinAdj: v.MinAdj}
 	m := &w.sample.Memory
 	found, _, err := w.table.Candidates(process.Ask{
-		Policy: &w.policy.victim, Query: q, Roll: w.clients.Roll(),
+		Policy: &w.policy.victim, Query: q, Roll: w.clients.Roll(), Shmem: m.Shmem,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	})
 	if err != nil {

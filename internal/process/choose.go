@@ -14,8 +14,9 @@ type Ask struct {
 	Query  victim.Query
 	// RAM is MemTotal, Swap is SwapTotal, SwapUsed is what of it is in use.
 	RAM, Swap, SwapUsed uint64
-	// Available is MemAvailable.
-	Available uint64
+	// Available is MemAvailable, Shmem all shared memory with the files on tmpfs, 0
+	// when it is not known.
+	Available, Shmem uint64
 	// Now is the time since boot, with suspend; 0 when it is not known, as in a
 	// captured tree: then nobody is young.
 	Now time.Duration
@@ -176,6 +177,24 @@ func (t *Table) finish(list []victim.Process, best int) int {
 		}
 		if best < 0 || t.before(&t.found[at], &t.found[best]) {
 			best = at
+		}
+		if t.found[at].RssShmem > 0 {
+			best = t.disjoin(best)
+		}
+	}
+	return best
+}
+
+// disjoin counts shared memory once, and gives the place of the best then.
+func (t *Table) disjoin(best int) int {
+	victim.Disjoin(t.found, t.ask.Shmem)
+	if t.found[best].Joint == 0 {
+		return best
+	}
+	for i := range t.found {
+		p := &t.found[i]
+		if t.ask.Policy.Excluded(&t.ask.Query, p) == victim.Eligible && t.before(p, &t.found[best]) {
+			best = i
 		}
 	}
 	return best

@@ -30,6 +30,7 @@ type task struct {
 	extra          string // more lines of status
 	cgroup         string
 	group, session int
+	shmem          int // MiB
 }
 
 // files gives the content of /proc/PID by name.
@@ -44,9 +45,9 @@ func (k task) files() map[string]string {
 	if k.cgroup == "" {
 		k.cgroup = fmt.Sprintf("0::/c%d\n", k.pid)
 	}
-	rss := (k.anon + k.file) * mib / page
-	statm := fmt.Sprintf("%d %d %d 1 0 1 0\n", rss+1, rss, k.file*mib/page)
-	sizes := fmt.Sprintf("RssAnon:\t%d kB\nRssFile:\t%d kB\nRssShmem:\t0 kB\nVmSwap:\t%d kB\n", k.anon<<10, k.file<<10, k.swap<<10)
+	rss := (k.anon + k.file + k.shmem) * mib / page
+	statm := fmt.Sprintf("%d %d %d 1 0 1 0\n", rss+1, rss, (k.file+k.shmem)*mib/page)
+	sizes := fmt.Sprintf("RssAnon:\t%d kB\nRssFile:\t%d kB\nRssShmem:\t%d kB\nVmSwap:\t%d kB\n", k.anon<<10, k.file<<10, k.shmem<<10, k.swap<<10)
 	if rss == 0 {
 		statm, sizes = "0 0 0 0 0 0 0\n", ""
 	}

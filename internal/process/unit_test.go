@@ -223,3 +223,28 @@ func TestUnitsAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations a choice", allocs)
 	}
 }
+
+// Twenty workers over one segment do not hide a leak behind it: what all have
+// together beyond the machine's shared memory is counted once.
+func TestSharedMemoryIsCountedOnce(t *testing.T) {
+	tasks := []task{{pid: 5, anon: 300, name: "leak"}}
+	for pid := 10; pid < 30; pid++ {
+		tasks = append(tasks, task{pid: pid, anon: 10, shmem: 500 + pid, name: "worker"})
+	}
+	for i := range tasks {
+		tasks[i].extra = "Uid:\t70\t70\t70\t70\n"
+	}
+	table := open(t, build(t, tasks...), Options{})
+	ask := linux()
+	if found, _ := choose(t, table, ask); winner(found, ask) != 29 {
+		t.Errorf("with nothing known of shared memory: %d", winner(found, ask))
+	}
+	ask.Shmem = 530 * mib
+	found, _ := choose(t, table, ask)
+	if p := find(t, found, 10); winner(found, ask) != 5 || ask.Query.Gain(p) > 40*mib || ask.Query.Gain(p) < 30*mib {
+		t.Errorf("winner %d, a worker gives back %d MiB", winner(found, ask), ask.Query.Gain(p)/mib)
+	}
+	if allocs := testing.AllocsPerRun(5, func() { choose(t, table, ask) }); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

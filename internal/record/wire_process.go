@@ -20,6 +20,7 @@ type wireProcess struct {
 	RssAnon     uint64        `json:"rss_anon,omitempty"`
 	RssFile     uint64        `json:"rss_file,omitempty"`
 	RssShmem    uint64        `json:"rss_shmem,omitempty"`
+	Joint       uint64        `json:"joint,omitempty"`
 	Swap        uint64        `json:"swap,omitempty"`
 	Locked      uint64        `json:"locked,omitempty"`
 	Huge        uint64        `json:"huge,omitempty"`
@@ -47,7 +48,7 @@ type wireProcess struct {
 func toWireProcess(p *victim.Process) wireProcess {
 	return wireProcess{
 		p.PID, p.Adj, uint32(p.Flag), p.RSS, p.Shared, p.SwapHint, p.PPID, p.UID, p.Threads, p.StartTime,
-		p.RssAnon, p.RssFile, p.RssShmem, p.Swap, p.Locked, p.Huge, p.PageTable, p.Growth, p.MajorFaults,
+		p.RssAnon, p.RssFile, p.RssShmem, p.Joint, p.Swap, p.Locked, p.Huge, p.PageTable, p.Growth, p.MajorFaults,
 		p.Brood, p.Children, p.Turn, p.Group, p.Session, p.Unit, p.Members, p.OOMGroup, p.Rule, p.Adjust, p.Effect, p.Death,
 		text(p.Comm[:p.CommLen]), text(p.Cgroup), text(p.Cmdline), text(p.Spared),
 	}
@@ -63,7 +64,7 @@ func (w *wireProcess) process(p *victim.Process) error {
 	*p = victim.Process{
 		PID: w.PID, Adj: w.Adj, Flag: victim.Flag(w.Flag), RSS: w.RSS, Shared: w.Shared, SwapHint: w.SwapHint,
 		PPID: w.PPID, UID: w.UID, Threads: w.Threads, StartTime: w.StartTime,
-		RssAnon: w.RssAnon, RssFile: w.RssFile, RssShmem: w.RssShmem, Swap: w.Swap, Locked: w.Locked,
+		RssAnon: w.RssAnon, RssFile: w.RssFile, RssShmem: w.RssShmem, Joint: w.Joint, Swap: w.Swap, Locked: w.Locked,
 		Huge: w.Huge, PageTable: w.PageTable, Growth: w.Growth, MajorFaults: w.MajorFaults,
 		Brood: w.Brood, Children: w.Children, Turn: w.Turn, Rule: w.Rule, Adjust: w.Adjust, Effect: w.Effect, Death: w.Death,
 		Group: w.Group, Session: w.Session, Unit: w.Unit, Members: w.Members, OOMGroup: w.OOMGroup, Spared: w.Spared,

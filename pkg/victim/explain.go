@@ -34,6 +34,9 @@ func (p *Process) details(pol *Policy, gain uint64) (text string) {
 	case p.Members > 0:
 		text = " with " + others(p.Members) + ", " + size(gain-min(gain, p.company())) + " of it its own"
 	}
+	if p.Joint > 0 {
+		text += ", " + size(p.Joint) + " of shared memory left to others"
+	}
 	if pol.GrowthWeight > 0 && p.Growth > 0 {
 		text += ", grown by " + size(p.Growth)
 	}

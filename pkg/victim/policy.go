@@ -111,7 +111,7 @@ func (q *Query) Gain(p *Process) uint64 {
 	if !p.Is(Detailed) {
 		return q.bound(p)
 	}
-	gain := p.RssAnon + p.RssShmem + p.Swap - p.Swap/1000*uint64(min(q.SwapSaved, 1000)) + p.company()
+	gain := p.RssAnon + p.RssShmem - min(p.Joint, p.RssShmem) + p.Swap - p.Swap/1000*uint64(min(q.SwapSaved, 1000)) + p.company()
 	if q.CountFile {
 		return gain + p.RssFile
 	}

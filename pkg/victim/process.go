@@ -55,6 +55,7 @@ type Process struct {
 	RssAnon     uint64 // status
 	RssFile     uint64 // status
 	RssShmem    uint64 // status
+	Joint       uint64 // of RssShmem, what others have too: see Disjoin
 	Swap        uint64 // VmSwap of status
 	Locked      uint64 // VmLck of status
 	Huge        uint64 // HugetlbPages of status

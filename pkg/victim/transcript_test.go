@@ -15,7 +15,7 @@ import (
 //
 //	# text             a comment
 //	policy K=V ...     bands (a list, or none), mingain, never (a list); forgets the machine
-//	                   growth (its weight), brood, ram, and builtin for the rules that come along
+//	                   growth (its weight), brood, ram, shmem (of the machine), and builtin for the rules that come along
 //	                   roll (only, first, beside or off) and heaviest
 //	rule K=V ...       goes before those: comm, cgroup, unit, exe, cmdline, parent, users, and
 //	                   effect, adj, kill, below
@@ -39,6 +39,7 @@ type machine struct {
 	table  []victim.Process
 	texts  map[int32]files
 	ram    uint64
+	shmem  uint64
 	own    int // how many rules stand before the built-in
 }
 
@@ -118,6 +119,8 @@ func (m *machine) setPolicy(key, value string) (err error) {
 		}
 	case "heaviest":
 		m.policy.KillHeaviest = true
+	case "shmem":
+		m.shmem, err = transcript.ParseSize(value)
 	case "builtin":
 		m.policy.Rules = victim.BuiltIn()
 	default:
@@ -231,6 +234,7 @@ func (m *machine) parentOf(pid int32) int32 {
 }
 
 func (m *machine) markAlone() {
+	victim.Disjoin(m.table, m.shmem)
 	for i := range m.table {
 		p := &m.table[i]
 		p.Brood, p.Children, p.Unit, p.Members, p.Spared = 0, 0, 0, 0, nil
