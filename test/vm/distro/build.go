@@ -21,7 +21,7 @@ var files embed.FS
 // packages are what a small server has, and the peers to compare with.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "kmod", "procps", "util-linux",
-	"earlyoom", "systemd-oomd", "nohang", "util-linux-extra",
+	"earlyoom", "systemd-oomd", "nohang", "oomd", "util-linux-extra",
 }
 
 const mirror = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian %s main"

@@ -17,7 +17,7 @@ cp -a "$modules" "$root/lib/modules/"
 chroot "$root" depmod "$(basename "$modules")"
 
 cp "$files/vm-job.service" "$files/vm.target" "$root/etc/systemd/system/"
-for peer in earlyoom.service systemd-oomd.service systemd-oomd.socket nohang.service nohang-desktop.service; do
+for peer in earlyoom.service oomd.service systemd-oomd.service systemd-oomd.socket nohang.service nohang-desktop.service; do
 	chroot "$root" systemctl --quiet disable "$peer" 2>/dev/null || true
 done
 for idle in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer man-db.timer \
