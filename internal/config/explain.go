@@ -49,7 +49,7 @@ func (c *Config) explainGate() []string {
 	case p.Strategy == pressure.ByMinfree:
 		pressed += ", or on the kernel's word and a look that follows it"
 	case !p.OnlyReclaim:
-		pressed += ", tasks stall, or something was just killed"
+		pressed += ", tasks stall, something was just killed, or memory fell to less than twice the floor of low_available"
 	}
 	out := []string{pressed + "."}
 	if p.MaxAvailable > 0 {

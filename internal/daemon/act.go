@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"time"
-
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
@@ -48,7 +46,7 @@ func (l *loop) do(d *domain, a *engine.Action) bool {
 	case engine.Rest:
 		d.deadline = a.Again
 		l.table.Forget()
-		return l.rest(d, a.Until)
+		return l.rest(d, a)
 	}
 	return true
 }
@@ -215,9 +213,9 @@ func (l *loop) adopt(d *domain, v *victim.Process) bool {
 
 // rest arms what wakes the domain. A wake that came between the last sample and
 // the arming is the next input.
-func (l *loop) rest(d *domain, notBefore time.Duration) bool {
+func (l *loop) rest(d *domain, a *engine.Action) bool {
 	wake := engine.Input{Kind: engine.Woken}
-	if !d.isMachine() || !l.reclaims.arm(notBefore, &wake) {
+	if !d.isMachine() || !l.reclaims.arm(a.Until, a.Room, &wake) {
 		return false
 	}
 	l.in = wake

@@ -100,6 +100,9 @@ func (s *reclaims) drain(wake *engine.Input) {
 	if kinds&memevent.KernelOOM != 0 {
 		wake.Source |= engine.FromOOM
 	}
+	if kinds&memevent.Faults != 0 {
+		wake.Source |= engine.FromFaults
+	}
 }
 
 // state gives what the kernel is reclaiming, as a load from shared memory.
@@ -126,12 +129,17 @@ func (s *reclaims) stuck(st *memevent.State) bool {
 }
 
 // arm asks for the next reclaim event from notBefore on; true when kswapd woke
-// after the last look and before the arming, and nobody else will tell.
-func (s *reclaims) arm(notBefore time.Duration, wake *engine.Input) bool {
+// after the last look and before the arming, and nobody else will tell. So many
+// bytes as room may be faulted in before that wakes too, 0 for no limit.
+func (s *reclaims) arm(notBefore time.Duration, room uint64, wake *engine.Input) bool {
 	if s.events == nil {
 		return false
 	}
-	s.events.Arm(memevent.Kswapd|memevent.DirectReclaim, notBefore)
+	kinds := memevent.Kswapd | memevent.DirectReclaim
+	if room > 0 {
+		kinds |= memevent.Faults
+	}
+	s.events.Arm(kinds, notBefore, room/uint64(sys.Pagesize()))
 	if sys.Now() < notBefore {
 		return false
 	}

@@ -33,6 +33,9 @@ func (d *Daemon) openSources(l *loop) {
 		}
 	}
 	l.reclaims.events, _ = memevent.Open()
+	if e := l.reclaims.events; e != nil && e.Faults() != nil {
+		d.opt.Say("page faults wake nothing, so that memory which fills fast without swap is seen late: %v", e.Faults())
+	}
 	l.reclaims.stuckAfter = p.Pressure.DirectReclaimThreshold
 	p.Sampling = err != nil && l.reclaims.events == nil
 	switch {

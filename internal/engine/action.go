@@ -44,6 +44,7 @@ type Action struct {
 	Tree       bool          // Kill: and those who die with it: its descendants, or its cgroup
 	Until      time.Duration // Wait: the deadline; Rest: before it no reclaim event need wake; CLOCK_MONOTONIC
 	Acts       uint8         // Relieve, Relent: bit i stands for the policy's Relief i
+	Room       uint64        // Rest: bytes that page faults may bring before they wake; 0 for no limit
 	Again      time.Duration // Rest: hand in Elapsed then, for a level that may fall; 0 for never
 }
 

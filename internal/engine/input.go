@@ -39,6 +39,7 @@ const (
 	FromDirect                        // a task entered direct reclaim
 	FromOOM                           // the kernel's own OOM killer marked a victim
 	FromVmpressure                    // cgroup v1's memory.pressure_level
+	FromFaults                        // page faults brought as much as the Rest allowed
 )
 
 // Listing counts what a scan saw.

@@ -37,6 +37,7 @@ type State struct {
 	departing departures
 	pace      pace
 
+	filling    bool           // page faults woke, and brought memory to where it is
 	event      pressure.Level // loudest event since the last sample
 	wokenAt    time.Duration  // first wake of this episode
 	windowEnd  time.Duration  // until when the fixed pauses hold
@@ -104,10 +105,10 @@ func (st *State) wait(until time.Duration) {
 
 // rest leaves it to the kernel to speak; reclaim events before notBefore need not.
 // While a level holds, it is looked at once more when that may fall.
-func (st *State) rest(now, notBefore time.Duration) {
+func (st *State) rest(now, notBefore time.Duration, room uint64) {
 	st.levels.see(pressure.LevelNone, now)
 	st.phase, st.deadline, st.wokenAt, st.urgent = resting, st.levels.falls(), 0, false
-	st.do(Action{Do: Rest, Until: notBefore, Again: st.deadline})
+	st.do(Action{Do: Rest, Until: notBefore, Room: room, Again: st.deadline})
 }
 
 // Ranking gives the memory of the last ranking, so that a rehearsal can touch it.

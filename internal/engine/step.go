@@ -50,6 +50,7 @@ func (st *State) woken(p *Policy, in *Input) {
 	if st.wokenAt == 0 {
 		st.wokenAt = in.At
 	}
+	st.filling = in.Source&FromFaults != 0
 	st.open(p, in)
 	if st.phase == resting || st.phase == watching {
 		st.look(p, in.At)
@@ -263,6 +264,10 @@ func (st *State) again(p *Policy, in *Input) {
 // pause decides when to look next, or that the kernel will say.
 func (st *State) pause(p *Policy, in *Input) {
 	f := &st.verdict.Facts
+	if st.filling && f.Available < 2*f.Floor {
+		st.windowEnd = max(st.windowEnd, in.At+p.Poll) // a rate of fall is known after some looks
+	}
+	st.filling = false
 	switch {
 	case f.Direct && p.FillRate == 0 && !p.older():
 		st.windowEnd = in.At + p.Window // Android: direct reclaim extends the window
@@ -273,7 +278,7 @@ func (st *State) pause(p *Policy, in *Input) {
 		st.urgent = false
 		st.wait(in.At + st.distance(p, in.Sample))
 	default:
-		st.rest(in.At, in.At+st.quiet(p, in.Sample))
+		st.rest(in.At, in.At+st.quiet(p, in.Sample), st.room(p))
 	}
 }
 
@@ -310,4 +315,25 @@ func (st *State) distance(p *Policy, s *pressure.Sample) time.Duration {
 	left := f.Available - min(f.Available, p.Pressure.Floor(s)) + f.SwapFree
 	pause := time.Duration(left/(max(p.FillRate, 2*f.Fall)/1000+1)) * time.Millisecond
 	return max(p.PollUrgent, min(pause, p.PollSlow))
+}
+
+// stride is the least that page faults may bring before they wake.
+const stride = 1 << 20
+
+// room is how much page faults may bring before memory must be looked at: nearly
+// the distance to twice the floor, where exhaustion may be seen ahead, or from
+// there the distance to the floor. What is freed meanwhile makes a wake early,
+// and the next has less room: a machine at rest has none. Android counts no
+// faults.
+func (st *State) room(p *Policy) uint64 {
+	f := &st.verdict.Facts
+	if p.FillRate == 0 || f.Floor == 0 {
+		return 0
+	}
+	left := f.Available + f.SwapFree
+	left -= min(left, f.Floor)
+	if left > f.Floor {
+		left -= f.Floor
+	}
+	return max(left-left/8, f.Floor/16, stride)
 }

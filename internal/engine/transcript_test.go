@@ -172,7 +172,7 @@ func woken(in *engine.Input, words []string) error {
 	in.Kind = engine.Woken
 	sources := map[string]engine.Source{
 		"psi": engine.FromPSI, "kswapd": engine.FromKswapd, "direct": engine.FromDirect, "oom": engine.FromOOM,
-		"vmpressure": engine.FromVmpressure,
+		"vmpressure": engine.FromVmpressure, "faults": engine.FromFaults,
 	}
 	for _, s := range strings.Split(words[0], "+") {
 		if sources[s] == 0 {
@@ -232,7 +232,7 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 		}
 		out.Printf("wait %v, until %v", a.Until-d.now, a.Until-start)
 	case engine.Rest:
-		out.Printf("rest; reclaim events need not wake for %v%s", a.Until-d.now, again(d, a))
+		out.Printf("rest; reclaim events need not wake for %v%s%s", a.Until-d.now, room(a), again(d, a))
 	case engine.Relieve, engine.Relent:
 		for i := range d.policy.Relief {
 			if a.Acts&(1<<i) != 0 {
@@ -242,6 +242,14 @@ func showAction(out *transcript.Out, d *domain, a *engine.Action) {
 	default:
 		out.Printf("%v", a.Do)
 	}
+}
+
+// room tells how much page faults may bring before they wake.
+func room(a *engine.Action) string {
+	if a.Room == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", nor page faults below %.1fMiB", float64(a.Room)/(1<<20))
 }
 
 // again tells when a domain that rests looks once more.

@@ -40,7 +40,7 @@ func BenchmarkPrograms(b *testing.B) {
 			defer stats.Close()
 			time0, count0 := spent(b, bb.prog)
 			for b.Loop() {
-				s.Arm(bb.arm, 0)
+				s.Arm(bb.arm, 0, 0)
 				run(b, bb.prog, 0)
 				_ = s.Drain()
 			}

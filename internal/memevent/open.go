@@ -46,6 +46,7 @@ func (s *Source) open() error {
 			return err
 		}
 	}
+	s.noFaults = s.attachFaults(p)
 	return nil
 }
 

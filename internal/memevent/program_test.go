@@ -172,7 +172,7 @@ func TestSweep(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	b := newBench(t)
 	n := testing.AllocsPerRun(100, func() {
-		b.Arm(Kswapd, 0)
+		b.Arm(Kswapd, 0, 0)
 		_ = b.Drain()
 		_ = b.State()
 		_ = b.Sweep()
@@ -233,7 +233,7 @@ func BenchmarkArmDrain(b *testing.B) {
 	s := newBench(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.Arm(Kswapd, 0)
+		s.Arm(Kswapd, 0, 0)
 		_ = s.Drain()
 	}
 }

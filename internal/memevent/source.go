@@ -22,6 +22,7 @@ type Source struct {
 	told        uint64 // OOM kills already given by Drain
 	ownPIDs     bool   // the kernel's thread ids are ours
 	noVictims   error
+	noFaults    error
 }
 
 // Fd gives the descriptor for the daemon's epoll, readable (EPOLLIN) when
@@ -32,11 +33,15 @@ func (s *Source) Fd() int { return s.bell.FD() }
 // (CLOCK_MONOTONIC; 0 means at once) make the descriptor readable, once. What
 // was going on before makes no event: look at State after Arm, then wait. A
 // kswapd that stays awake makes one each round, so that it wakes a daemon that
-// arms with a notBefore in the future: a bound on wakes without a timer.
-func (s *Source) Arm(kinds Kinds, notBefore time.Duration) { s.shared.arm(kinds, notBefore) }
+// arms with a notBefore in the future: a bound on wakes without a timer. Faults
+// wakes once page faults have brought so many pages since, counted in steps of
+// a megabyte on each CPU: what a task takes in other ways is not among them.
+func (s *Source) Arm(kinds Kinds, notBefore time.Duration, pages uint64) {
+	s.shared.arm(kinds, notBefore, pages)
+}
 
 // Disarm lets nothing but KernelOOM make the descriptor readable.
-func (s *Source) Disarm() { s.shared.arm(0, 0) }
+func (s *Source) Disarm() { s.shared.arm(0, 0, 0) }
 
 // Drain takes the readiness back and says what woke and when: no kinds when it
 // was told already. The record is consumed before the words are read, so that
@@ -66,6 +71,10 @@ func (s *Source) Sweep() int {
 // Victims says why LastVictim stays 0 on kernels whose raw event carries no pid,
 // and what cures it; nil when every kernel tells it.
 func (s *Source) Victims() error { return s.noVictims }
+
+// Faults says why no page faults are counted and Faults never wakes, and what
+// cures it; nil when they are.
+func (s *Source) Faults() error { return s.noFaults }
 
 // Close detaches the programs and gives everything back.
 func (s *Source) Close() error {

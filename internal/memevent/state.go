@@ -12,6 +12,7 @@ type Kinds uint32
 const (
 	Kswapd        Kinds = 1 << iota // a kswapd began a round: some zone is below its low mark
 	DirectReclaim                   // a task must free memory before it gets any
+	Faults                          // tasks have faulted in as many pages as Arm allowed
 	KernelOOM                       // the kernel's OOM killer marked a victim
 )
 
@@ -27,6 +28,8 @@ type State struct {
 	OOMKills   uint64        // victims that the OOM killer marked since Open
 	LastOOM    time.Duration // when it marked the last one
 	LastVictim int           // the last one's pid, 0 when it is not known
+
+	Faulted uint64 // pages that page faults brought since Open, in steps
 }
 
 // Wake is why the descriptor became readable.
@@ -48,7 +51,9 @@ type shared struct {
 	armed     uint32 // Kinds that may wake; a program clears it when it wakes
 	nodes     uint32 // highest node with a kswapd seen, plus one
 	notBefore uint64 // earliest time for a wake, ns
-	wokeAt    [2]uint64
+	wokeAt    [3]uint64
+	faulted   uint64 // pages that page faults brought
+	limit     uint64 // of faulted: from here on Faults wakes
 	oomKills  uint64
 	victimAt  uint64
 	victim    uint64
@@ -69,6 +74,7 @@ func (m *shared) read() State {
 		OOMKills:   atomic.LoadUint64(&m.oomKills),
 		LastOOM:    time.Duration(atomic.LoadUint64(&m.victimAt)),
 		LastVictim: int(atomic.LoadUint64(&m.victim)),
+		Faulted:    atomic.LoadUint64(&m.faulted),
 	}
 	for i := range min(atomic.LoadUint32(&m.nodes), maxNodes) {
 		count(atomic.LoadUint64(&m.kswapd[i]), &st.KswapdAwake, &st.KswapdSince)
@@ -91,10 +97,11 @@ func count(since uint64, n *int, oldest *time.Duration) {
 
 func (m *shared) overflowed() uint64 { return atomic.LoadUint64(&m.overflow) }
 
-func (m *shared) arm(kinds Kinds, notBefore time.Duration) {
+func (m *shared) arm(kinds Kinds, notBefore time.Duration, pages uint64) {
 	for i := range m.wokeAt {
 		atomic.StoreUint64(&m.wokeAt[i], 0)
 	}
+	atomic.StoreUint64(&m.limit, atomic.LoadUint64(&m.faulted)+pages)
 	atomic.StoreUint64(&m.notBefore, uint64(max(notBefore, 0)))
 	atomic.StoreUint32(&m.armed, uint32(kinds))
 }

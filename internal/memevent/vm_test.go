@@ -131,7 +131,7 @@ func (g *guest) calm(t *testing.T) State {
 func TestStreamWakesOnce(t *testing.T) {
 	g := newGuest(t)
 	from := sys.Now()
-	g.Arm(Kswapd|DirectReclaim, 0)
+	g.Arm(Kswapd|DirectReclaim, 0, 0)
 	done := make(chan struct{})
 	go func() { defer close(done); g.stream(t) }()
 	first, ok := g.wait(t)
@@ -148,7 +148,7 @@ func TestStreamWakesOnce(t *testing.T) {
 		t.Errorf("%d rounds of kswapd without Arm: %+v", n, w)
 	}
 	g.calm(t)
-	g.Arm(Kswapd, 0)
+	g.Arm(Kswapd, 0, 0)
 	g.stream(t)
 	second, ok := g.wait(t)
 	if !ok || second.Kinds != Kswapd || second.At <= first.At {
@@ -165,7 +165,7 @@ func TestDirectReclaimEnds(t *testing.T) {
 	var stop atomic.Bool
 	var tasks sync.WaitGroup
 	before := stalls(t)
-	g.Arm(DirectReclaim, 0)
+	g.Arm(DirectReclaim, 0, 0)
 	for i := range int64(4) {
 		tasks.Go(func() {
 			runtime.LockOSThread() // never unlocked: the priority dies with the thread

@@ -33,7 +33,7 @@ func TestOneWakeAnArm(t *testing.T) {
 		{DirectReclaim, DirectReclaim},
 		{Kswapd | DirectReclaim, Kswapd},
 	} {
-		b.Arm(tt.arm, 0)
+		b.Arm(tt.arm, 0, 0)
 		quiet("after Arm and before an event")
 		from := sys.Now()
 		events()
@@ -46,10 +46,10 @@ func TestOneWakeAnArm(t *testing.T) {
 		events()
 		quiet("after its one wake")
 	}
-	b.Arm(Kswapd|DirectReclaim, sys.Now()+time.Hour)
+	b.Arm(Kswapd|DirectReclaim, sys.Now()+time.Hour, 0)
 	events()
 	quiet("before its time")
-	b.Arm(Kswapd|DirectReclaim, 0)
+	b.Arm(Kswapd|DirectReclaim, 0, 0)
 	b.Disarm()
 	events()
 	quiet("after Disarm")
@@ -60,7 +60,7 @@ func TestKswapdThatStaysAwake(t *testing.T) {
 	b := newBench(t)
 	run(t, b.wake, 0)
 	since := b.State().KswapdSince
-	b.Arm(Kswapd, sys.Now())
+	b.Arm(Kswapd, sys.Now(), 0)
 	run(t, b.wake, 0)
 	if w := b.Drain(); w.Kinds != Kswapd || w.At <= since || b.State().KswapdSince != since {
 		t.Errorf("kswapd's second round: %+v, since %v, want awake since %v", w, b.State().KswapdSince, since)

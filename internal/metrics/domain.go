@@ -37,6 +37,7 @@ var wakeSources = [...]struct {
 	{engine.FromDirect, "direct_reclaim"},
 	{engine.FromOOM, "kernel_oom"},
 	{engine.FromVmpressure, "vmpressure"},
+	{engine.FromFaults, "faults"},
 }
 
 // byReason are the counters of one reason.

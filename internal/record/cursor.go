@@ -90,7 +90,7 @@ func (c *cursor) actions(s *slot) []engine.Action {
 		a := &s.actions[i]
 		c.acts[i] = engine.Action{
 			Do: a.do, Watermarks: a.watermarks, Surveyed: a.surveyed, Soft: a.soft, Tree: a.tree,
-			Index: a.index, Until: time.Duration(a.until), Again: time.Duration(a.again), Acts: a.acts,
+			Index: a.index, Until: time.Duration(a.until), Again: time.Duration(a.again), Acts: a.acts, Room: a.room,
 		}
 		if a.do == engine.List {
 			c.acts[i].Query = s.query

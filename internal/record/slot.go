@@ -51,6 +51,7 @@ type action struct {
 	until      int64
 	again      int64
 	acts       uint8
+	room       uint64
 }
 
 // table holds what a Listed step brings.
@@ -82,7 +83,7 @@ func (s *slot) fill(domain uint16, in *engine.Input, out *engine.Output) {
 	}
 	for i := range out.Actions[:s.acts] {
 		a := &out.Actions[i]
-		s.actions[i] = action{a.Do, a.Watermarks, a.Surveyed, a.Soft, a.Tree, a.Index, int64(a.Until), int64(a.Again), a.Acts}
+		s.actions[i] = action{a.Do, a.Watermarks, a.Surveyed, a.Soft, a.Tree, a.Index, int64(a.Until), int64(a.Again), a.Acts, a.Room}
 		if a.Do == engine.List {
 			s.query = a.Query
 		}

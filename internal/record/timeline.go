@@ -114,7 +114,10 @@ func sources(s engine.Source) string {
 	for _, source := range [...]struct {
 		bit  engine.Source
 		name string
-	}{{engine.FromPSI, "psi"}, {engine.FromKswapd, "kswapd"}, {engine.FromDirect, "direct reclaim"}, {engine.FromOOM, "the OOM killer"}, {engine.FromVmpressure, "vmpressure"}} {
+	}{
+		{engine.FromPSI, "psi"}, {engine.FromKswapd, "kswapd"}, {engine.FromDirect, "direct reclaim"},
+		{engine.FromOOM, "the OOM killer"}, {engine.FromVmpressure, "vmpressure"}, {engine.FromFaults, "page faults"},
+	} {
 		if s&source.bit == 0 {
 			continue
 		}

@@ -38,7 +38,7 @@ func TestReplayFindsTheDifference(t *testing.T) {
 		"input":   {`"available":20971520`, `"available":209715200`, `trace line 7: out.actions[0].do is "list" in the record, "wait" in the replay`},
 		"victim":  {`"pid":200,"adj":0,`, `"pid":200,"adj":-1000,`, `trace line 8: out.actions[0].index is 0 in the record, 1 in the replay`},
 		"actions": {`{"do":"abandon"},`, ``, `trace line 22: out.actions[0].do is "sample" in the record, "abandon" in the replay`},
-		"more":    {`"actions":[{"do":"rest",`, `"actions":[{"do":"rest","until":3600054000000},{"do":"rest",`, `trace line 3: out.actions.length is 2 in the record, 1 in the replay`},
+		"more":    {`"actions":[{"do":"rest",`, `"actions":[{"do":"rest","until":3600054000000,"room":177628780},{"do":"rest",`, `trace line 3: out.actions.length is 2 in the record, 1 in the replay`},
 		"note":    {`"note":"kill_done"`, `"note":"nobody"`, `trace line 12: out.note is "nobody" in the record, "kill_done" in the replay`},
 		"outcome": {`"available_after":335544320`, `"available_after":335544321`, `trace line 12: out.outcome.available_after is 335544321 in the record, 335544320 in the replay`},
 		"ranking": {`"eligible":2}`, `"eligible":1}`, `trace line 8: out.ranking.eligible is 1 in the record, 2 in the replay`},

@@ -30,6 +30,7 @@ type wireAction struct {
 	Until      time.Duration `json:"until,omitempty"`
 	Acts       uint8         `json:"acts,omitempty"`
 	Again      time.Duration `json:"again,omitempty"`
+	Room       uint64        `json:"room,omitempty"`
 }
 
 type wireVerdict struct {
@@ -85,7 +86,7 @@ func toWireOutput(o *engine.Output) wireOutput {
 
 func toWireAction(a *engine.Action) wireAction {
 	w := wireAction{
-		Do: a.Do.String(), Watermarks: a.Watermarks, Surveyed: a.Surveyed, Soft: a.Soft, Tree: a.Tree, Index: a.Index, Until: a.Until, Acts: a.Acts, Again: a.Again,
+		Do: a.Do.String(), Watermarks: a.Watermarks, Surveyed: a.Surveyed, Soft: a.Soft, Tree: a.Tree, Index: a.Index, Until: a.Until, Acts: a.Acts, Again: a.Again, Room: a.Room,
 	}
 	if a.Do == engine.List {
 		w.Query = toWireQuery(&a.Query)
@@ -129,7 +130,7 @@ func (w *wireOutput) output(o *engine.Output) error {
 }
 
 func (w *wireAction) action() (engine.Action, error) {
-	a := engine.Action{Watermarks: w.Watermarks, Surveyed: w.Surveyed, Soft: w.Soft, Tree: w.Tree, Index: w.Index, Until: w.Until, Acts: w.Acts, Again: w.Again}
+	a := engine.Action{Watermarks: w.Watermarks, Surveyed: w.Surveyed, Soft: w.Soft, Tree: w.Tree, Index: w.Index, Until: w.Until, Acts: w.Acts, Again: w.Again, Room: w.Room}
 	err := parseName(deeds, w.Do, &a.Do)
 	if w.Query != nil {
 		err = errors.Join(err, w.Query.query(&a.Query))

@@ -68,7 +68,7 @@ func (v *Verdict) pressure(p *Policy) string {
 	add(f.AfterKill, "a kill came before")
 	switch {
 	case f.Pressed && len(by) == 0:
-		return "pressure: tasks stalled or pages refaulted since the last look"
+		return "pressure: tasks stalled, pages refaulted or memory fell near its floor since the last look"
 	case f.Pressed:
 		return "pressure: " + join(by)
 	case p.Strategy == ByLevel:

@@ -32,7 +32,7 @@ type Facts struct {
 	Direct       bool          // a task is in direct reclaim
 	DirectFor    time.Duration // the longest of them, 0 when not known
 	Kswapd       bool
-	Pressed      bool          // the kernel showed pressure: event, reclaim, refaults or stalls
+	Pressed      bool          // the kernel showed pressure: event, reclaim, refaults or stalls; or memory fell near its floor
 	AfterKill    bool          // first judgement after a kill
 	FullAvg10    uint32        // PSI full avg10, hundredths of a percent
 	Stalled      bool          // FullAvg10 is beyond the limit
@@ -137,7 +137,7 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	f.SwapUtil = swapUtil(&s.Memory, f.SwapFree)
 	st.reclaim(in, &f)
 	f.Pressed = f.Direct || f.Kswapd || st.cameBack(s) ||
-		!p.OnlyReclaim && (in.Event != LevelNone || f.AfterKill || st.stalled(s))
+		!p.OnlyReclaim && (in.Event != LevelNone || f.AfterKill || st.fell(&f) || st.stalled(s))
 	f.Thrashing, f.Limit = st.thrashing(p, s)
 	st.maxThrashing = max(st.maxThrashing, f.Thrashing)
 	f.MaxThrashing = st.maxThrashing
@@ -161,6 +161,13 @@ func (st *State) trends(p *Policy, s *Sample, f *Facts) {
 		f.Fall = st.fall.add(s.At, f.Available+f.SwapFree)
 		f.Ahead = untilFloor(f)
 	}
+}
+
+// fell tells whether memory near its floor is less than at the last look: before
+// it is full nothing is reclaimed and nobody waits. That it is short, and has been
+// for long, kills nobody.
+func (st *State) fell(f *Facts) bool {
+	return st.seen && near(f) && f.Available < st.last.Memory.Available+st.last.Memory.ReclaimableElsewhere
 }
 
 // cameBack tells whether pages came back that had been reclaimed.

@@ -1,0 +1,72 @@
+package memevent
+
+import (
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/lmkd/lmkd/internal/sys"
+)
+
+const (
+	// faultStep is how many page faults of a CPU are counted at once, a
+	// megabyte on most machines: the program runs that seldom.
+	faultStep = 256
+	// hugePages is how many pages a huge page fault takes: 2 MiB of 4 KiB.
+	hugePages = 512
+	// hugeFault is the kernel's function for one. Its faults count as one more
+	// where there are none.
+	hugeFault = "do_huge_pmd_anonymous_page"
+)
+
+// attachFaults counts page faults on every CPU that is online, and huge ones
+// where the kernel has them.
+func (s *Source) attachFaults(p programs) error {
+	prog, err := load(ebpf.PerfEvent, "lmkd_faults", p.faults(faultStep))
+	if err != nil {
+		return explain("load BPF program for page faults", err)
+	}
+	s.attached = append(s.attached, prog)
+	for cpu := 0; ; cpu++ {
+		fd, e := sys.OpenFaults(cpu, faultStep, prog.FD())
+		switch {
+		case e == sys.ENODEV:
+			continue
+		case e == sys.EINVAL && cpu > 0:
+			return s.attachHuge(p)
+		case e != 0:
+			return explain("count page faults", e)
+		}
+		s.attached = append(s.attached, &fd)
+	}
+}
+
+// attachHuge counts the pages of huge faults. Where the function is not to be
+// probed there are none, or they are seen by kswapd's wake alone.
+func (s *Source) attachHuge(p programs) error {
+	prog, err := load(ebpf.Kprobe, "lmkd_huge", p.faults(hugePages))
+	if err != nil {
+		return explain("load BPF program for huge page faults", err)
+	}
+	s.attached = append(s.attached, prog)
+	if l, err := link.Kprobe(hugeFault, prog, nil); err == nil {
+		s.attached = append(s.attached, l)
+	}
+	return nil
+}
+
+// faults runs after so many pages were faulted in: it adds them up, and wakes
+// when the sum is beyond the limit.
+func (p programs) faults(pages int32) asm.Instructions {
+	ins := asm.Instructions{
+		asm.FnKtimeGetNs.Call(),
+		asm.Mov.Reg(now, asm.R0),
+		asm.LoadMapValue(mem, p.state, 0),
+		asm.Mov.Imm(asm.R1, pages),
+		asm.AddAtomic.Mem(mem, asm.R1, asm.DWord, offFaulted),
+		asm.LoadMem(asm.R1, mem, offFaulted, asm.DWord),
+		asm.LoadMem(asm.R2, mem, offFaultLimit, asm.DWord),
+		asm.JLT.Reg(asm.R1, asm.R2, "out"),
+	}
+	return append(ins, p.wake(Faults, 2)...)
+}
