@@ -140,7 +140,20 @@ func notRespondingClauses(p *Policy, v *Verdict) []clause {
 			short.text = free(&v.Facts, BelowHigh).text + " and " + floor.text
 		}
 	}
-	return []clause{event, short}
+	back := returning(&v.Facts)
+	if !event.ok || !short.ok {
+		back.text = ""
+	}
+	return []clause{event, short, back}
+}
+
+// returning is the clause of wakes.
+func returning(f *Facts) clause {
+	if near(f) || !wakes(f) {
+		return clause{true, ""}
+	}
+	return clause{false, "what was swapped out may be coming back: " + below("available", f.Available, "twice the floor", 2*f.Floor).text +
+		", " + thrashing(f, "the running limit", f.Limit).text + " and the stalls of 10s are " + hundredths(f.FullAvg10)}
 }
 
 func lowSwapAndThrashingClauses(p *Policy, v *Verdict) []clause {

@@ -64,13 +64,29 @@ func afterKill(p *Policy, v *Verdict) bool {
 // notResponding: a complete stall. Since Android 17 it counts only while free
 // memory is below the high mark, for a single stall is no shortage. Where there
 // is a floor, available memory below it counts as well: while kswapd and the
-// stalled tasks fill swap, free memory stands above the mark. One window of a
-// cgroup is not asked for: LowAvailable waits for two.
+// stalled tasks fill swap, free memory stands above the mark. Above twice the
+// floor the mark alone does not count where there is swap: a machine that wakes
+// swaps in, all wait, and the cache keeps free memory at the mark. Then programs
+// must be read anew, or it must last. One window of a cgroup is not asked for:
+// LowAvailable waits for two.
 func notResponding(p *Policy, v *Verdict) bool {
 	if p.Cgroup {
 		return false
 	}
-	return v.Event == LevelCritical && (p.Variant == V15 || v.Facts.Mark >= BelowHigh || belowFloor(&v.Facts))
+	return v.Event == LevelCritical && (p.Variant == V15 || short(&v.Facts))
+}
+
+func short(f *Facts) bool {
+	return belowFloor(f) || f.Mark >= BelowHigh && (near(f) || !wakes(f))
+}
+
+// lastingStall is the full avg10, in hundredths of a percent, that a wake from
+// suspend does not come to.
+const lastingStall = 50_00
+
+// wakes tells that a stall may be no more than what was swapped out coming back.
+func wakes(f *Facts) bool {
+	return f.Floor > 0 && f.SwapTotal > 0 && !f.SwapLow && f.Thrashing <= f.Limit && f.FullAvg10 < lastingStall
 }
 
 func belowFloor(f *Facts) bool { return f.Available < f.Floor }

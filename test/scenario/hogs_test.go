@@ -22,6 +22,8 @@ func TestHogs(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) { killsTheHog(t, tc.name, tc.args...) })
 	}
+	t.Run("forks", forkBombDiesAsAWhole)
+	t.Run("tmpfs", tmpfsIsLetGrow)
 }
 
 func killsTheHog(t *testing.T, name string, args ...string) {
