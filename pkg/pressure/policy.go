@@ -163,6 +163,6 @@ func Linux() Policy {
 	p.MaxAvailable = 25
 	p.LowAvailable, p.LowAvailableBytes = 5, 512<<20
 	p.ExhaustionHorizon = 50 * time.Millisecond
-	p.StallMin, p.StallMax = 5, 40
+	p.StallMin, p.StallMax = 5, 20
 	return p
 }
