@@ -137,7 +137,7 @@ func (st *State) measure(p *Policy, in *Input) Facts {
 	f.SwapUtil = swapUtil(&s.Memory, f.SwapFree)
 	st.reclaim(in, &f)
 	f.Pressed = f.Direct || f.Kswapd || st.cameBack(s) ||
-		!p.OnlyReclaim && (in.Event != LevelNone || f.AfterKill || st.fell(&f) || st.stalled(s))
+		!p.OnlyReclaim && (in.Event != LevelNone || f.AfterKill || !p.Cgroup && st.fell(&f) || st.stalled(s))
 	f.Thrashing, f.Limit = st.thrashing(p, s)
 	st.maxThrashing = max(st.maxThrashing, f.Thrashing)
 	f.MaxThrashing = st.maxThrashing
@@ -163,7 +163,7 @@ func (st *State) trends(p *Policy, s *Sample, f *Facts) {
 	}
 }
 
-// fell tells whether memory near its floor is less than at the last look: before
+// fell tells whether a machine's memory near its floor is less than at the last look: before
 // it is full nothing is reclaimed and nobody waits. That it is short, and has been
 // for long, kills nobody.
 func (st *State) fell(f *Facts) bool {
