@@ -91,11 +91,15 @@ func (l *loop) question(d *domain) process.Ask {
 func (l *loop) kill(d *domain, a *engine.Action) {
 	start := sys.Now()
 	e := l.strike(d, a)
-	l.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start, Members: d.tree.n}
+	l.in = engine.Input{
+		Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start,
+		Members: l.struck.members, Spared: l.struck.spared, Holds: l.struck.holds,
+	}
 }
 
 func (l *loop) strike(d *domain, a *engine.Action) sys.Errno {
 	target := &l.candidates[a.Index]
+	l.struck = struck{}
 	if err := d.victim.Reset(int(target.PID)); err != nil {
 		return sys.ErrnoOf(err)
 	}
@@ -109,21 +113,39 @@ func (l *loop) strike(d *domain, a *engine.Action) sys.Errno {
 	if a.Soft {
 		sig = sys.SIGTERM
 	}
-	if e := l.send(d, a, target, sig); e != 0 {
+	d.flight++
+	e := l.send(d, a, target, sig)
+	l.struck.members, l.struck.spared = d.tree.size(), d.tree.spared
+	if e != 0 {
 		l.forget(d)
 		return e
 	}
-	d.flight++
 	if !a.Soft {
 		l.killer.reap(l.reapers, d.victim.Fd(), d.token(d.flight))
+		l.reapMembers(d)
 	}
 	return 0
 }
 
-// send kills the victim, alone or with its descendants.
+// struck is what a strike tells beside its error number.
+type struck struct {
+	members, spared int
+	holds           engine.Hold
+}
+
+// send kills the victim, with those who die with it.
 func (l *loop) send(d *domain, a *engine.Action, target *victim.Process, sig int) sys.Errno {
 	if a.Tree {
 		return l.fell(d, target)
+	}
+	if sig == sys.SIGKILL {
+		e := l.pair(d, target)
+		if e != 0 || len(d.tree.members) > 0 {
+			l.struck.holds = engine.Shared
+		}
+		if e != 0 {
+			return e
+		}
 	}
 	return l.killer.signal(&d.victim, target.StartTime, sig)
 }
@@ -156,8 +178,8 @@ func (l *loop) expedite(a *engine.Action) {
 // slowest gives the pidfd of the victim, or of one of those who die with it when
 // it has gone before them.
 func (l *loop) slowest(d *domain) int {
-	if ready, e := sys.PollIn(d.victim.Fd()); d.tree.n > 0 && (e != 0 || ready != 0) {
-		return d.tree.fds[0].Int()
+	if ready, e := sys.PollIn(d.victim.Fd()); len(d.tree.members) > 0 && (e != 0 || ready != 0) {
+		return d.tree.members[0].fd.Int()
 	}
 	return d.victim.Fd()
 }

@@ -125,6 +125,7 @@ func (d *Daemon) open() (*loop, error) {
 	l := &loop{
 		stop:    d.stop,
 		clients: d.opt.clients(), feed: d.opt.Feed, feedEvery: d.opt.FeedEvery,
+		descendants: make([]int32, 0, treeSize),
 	}
 	var err error
 	if l.epoll, err = sys.NewEpoll(len(l.events)); err != nil {

@@ -116,9 +116,10 @@ func (a asked) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
 	a.signalled()
 	return dry{}.signal(p, startTime, sig)
 }
-func (asked) signalFd(int, int)                  {}
-func (asked) reap(*kill.Reapers, int, uint64)    {}
-func (asked) examine(*kill.Reapers, int, uint64) {}
+func (asked) signalFd(int, int)                                      {}
+func (asked) reap(*kill.Reapers, int, uint64)                        {}
+func (asked) strike(*kill.Group, uint64) ([]*kill.Member, sys.Errno) { return nil, 0 }
+func (asked) examine(*kill.Reapers, int, uint64)                     {}
 
 // A stopped loop does not make the watchdog of memory that is not short kill.
 func TestWatchdogLooksBeforeItKills(t *testing.T) {
@@ -177,15 +178,7 @@ func (l *lines) has(part string) bool {
 
 func sleeper(t *testing.T) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("sleep", "1000")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return cmd
+	return actor(t, "idle")
 }
 
 func alive(cmd *exec.Cmd) bool {
@@ -199,21 +192,36 @@ func alive(cmd *exec.Cmd) bool {
 // most of the rest; its stat is the real one, or no signal would reach it.
 func shortMemory(t *testing.T, available int, child *exec.Cmd) string {
 	t.Helper()
-	root, pid := t.TempDir(), fmt.Sprint(child.Process.Pid)
+	root := t.TempDir()
+	put(t, root, map[string]string{
+		"meminfo": fmt.Sprintf("MemTotal: 1000000 kB\nMemFree: 2000 kB\nMemAvailable: %d kB\nActive(file): 1000 kB\nInactive(file): 1000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\nShmem: 0 kB\n", available),
+		"vmstat":  "nr_inactive_file 250\nnr_active_file 250\noom_kill 0\n",
+	})
+	large(t, root, child.Process.Pid, 0)
+	return root
+}
+
+// large makes a process of root that holds most of memory.
+func large(t *testing.T, root string, number, adj int) {
+	t.Helper()
+	pid := fmt.Sprint(number)
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{
-		"meminfo":              fmt.Sprintf("MemTotal: 1000000 kB\nMemFree: 2000 kB\nMemAvailable: %d kB\nActive(file): 1000 kB\nInactive(file): 1000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\nShmem: 0 kB\n", available),
-		"vmstat":               "nr_inactive_file 250\nnr_active_file 250\noom_kill 0\n",
+	put(t, root, map[string]string{
 		pid + "/statm":         "200000 150000 100 1 0 100000 0\n",
-		pid + "/oom_score_adj": "0\n",
+		pid + "/oom_score_adj": fmt.Sprintln(adj),
 		pid + "/stat":          string(stat),
 		pid + "/status":        "Name:\tsleep\nState:\tS (sleeping)\nTgid:\t" + pid + "\nPid:\t" + pid + "\nPPid:\t1\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nRssAnon:\t600000 kB\nRssFile:\t400 kB\nRssShmem:\t0 kB\nVmSwap:\t0 kB\nThreads:\t1\n",
 		pid + "/cgroup":        "0::/test.scope\n",
 		pid + "/cmdline":       "sleep\x001000\x00",
-	} {
+	})
+}
+
+func put(t *testing.T, root string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
 		path := filepath.Join(root, "proc", name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -222,7 +230,6 @@ func shortMemory(t *testing.T, available int, child *exec.Cmd) string {
 			t.Fatal(err)
 		}
 	}
-	return root
 }
 
 // The kills under way survive the daemon, for the same boot only, and are gone

@@ -51,12 +51,15 @@ type sampler interface {
 func newDomain(id uint16, p *engine.Policy, memory sampler) *domain {
 	return &domain{
 		id: id, policy: p, state: engine.NewState(finalists), memory: memory,
-		wake: engine.Input{Kind: engine.Woken},
+		wake: engine.Input{Kind: engine.Woken}, tree: newTree(),
 	}
 }
 
 // token makes a token of the epoll, or of a reclaim, that leads back to d.
 func (d *domain) token(kind uint64) uint64 { return uint64(d.id)<<domainShift | kind }
+
+// memberToken is the token of a reclaim of one who dies with the victim.
+func (d *domain) memberToken() uint64 { return d.token(d.flight) | memberBit }
 
 func (d *domain) isMachine() bool { return d.id == machine }
 

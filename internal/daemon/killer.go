@@ -9,6 +9,7 @@ import (
 type killer interface {
 	signal(p kill.Process, startTime uint64, sig int) sys.Errno
 	signalFd(pidfd, sig int)
+	strike(g *kill.Group, large uint64) ([]*kill.Member, sys.Errno)
 	reap(r *kill.Reapers, pidfd int, token uint64)
 	examine(r *kill.Reapers, pidfd int, token uint64)
 }
@@ -23,6 +24,12 @@ func (sharp) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
 // signalFd is for those who were checked when their pidfd was opened. One that
 // has ended meanwhile needs no signal.
 func (sharp) signalFd(pidfd, sig int) { _ = sys.PidfdSignal(pidfd, sig) }
+
+// strike kills a cgroup as a whole, and gives its large members.
+func (sharp) strike(g *kill.Group, large uint64) ([]*kill.Member, sys.Errno) {
+	out, err := g.Strike(large)
+	return out.Large, sys.ErrnoOf(err)
+}
 
 // reap hands the memory to a worker, which also lifts what slows the death. With
 // the queue full the victim frees its memory by itself, as it would on a kernel
@@ -46,6 +53,8 @@ func (dry) signal(p kill.Process, startTime uint64, _ int) sys.Errno {
 }
 
 func (dry) signalFd(int, int) {}
+
+func (dry) strike(*kill.Group, uint64) ([]*kill.Member, sys.Errno) { return nil, 0 }
 
 func (dry) reap(*kill.Reapers, int, uint64) {}
 

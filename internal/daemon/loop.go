@@ -27,6 +27,9 @@ const (
 
 const domainShift = 48
 
+// memberBit marks the reclaim of one who dies with the victim.
+const memberBit = 1 << 47
+
 // Recorder is the flight recorder: internal/record.
 type Recorder interface {
 	Append(domain uint16, in *engine.Input, out *engine.Output)
@@ -56,7 +59,8 @@ type loop struct {
 	feedEvery time.Duration // 0 for never
 	fedAt     time.Duration
 
-	descendants [treeSize]int32  // scratch of one listing
+	descendants []int32          // scratch of one listing
+	struck      struck           // what the last strike told
 	candidates  []victim.Process // of the last List
 	helped      exitwait.Process // scratch of expedite
 	in          engine.Input     // the input under way
@@ -180,20 +184,20 @@ func (l *loop) collect() {
 			return
 		}
 		d := l.domainOf(r.Token)
-		mine := d != nil && r.Token == d.token(d.flight)
+		mine := d != nil && r.Token&^memberBit == d.token(d.flight)
 		holds := engine.Hold(r.Condition.Holds)
 		switch {
 		case r.Looked:
 			if mine && d.dying && !r.Condition.Dead {
-				l.handle(d, engine.Input{Kind: engine.Examined, Holds: holds})
+				l.handle(d, engine.Input{Kind: engine.Examined, Holds: holds, Ended: r.Condition.Ended})
 			}
 			continue
 		case !mine || !d.dying:
 			_ = r.Boost.Undo()
 		default:
-			d.boost = r.Boost
+			d.boost.Settings = append(d.boost.Settings, r.Boost.Settings...)
 		}
-		if mine && r.Attempts > 0 {
+		if mine && r.Attempts > 0 && r.Token&memberBit == 0 {
 			l.handle(d, engine.Input{Kind: engine.Reaped, Errno: int32(r.Errno), Took: r.Took, Holds: holds & engine.Shared})
 		}
 	}

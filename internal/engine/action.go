@@ -107,6 +107,7 @@ type Outcome struct {
 	Soft                   bool // SIGTERM came first
 	Adopted                bool // begun by an earlier run
 	Members                int  // others that were killed with it
+	Spared                 int  // others that would have died, too, and are protected
 }
 
 // Freed gives how much more memory was available after the kill than before,

@@ -38,7 +38,7 @@ func (st *State) examine(p *Policy, now time.Duration) {
 }
 
 // examined notes what keeps the victim. One that shows the same lasting hold in
-// two looks, and whose memory was reclaimed, is not waited for any longer.
+// two looks, and whose memory is back, is not waited for any longer.
 func (st *State) examined(p *Policy, in *Input) {
 	if st.phase != dying {
 		return
@@ -46,16 +46,17 @@ func (st *State) examined(p *Policy, in *Input) {
 	before := st.flight.Holds
 	st.flight.Holds = in.Holds | before&Shared // which no later look shows
 	st.lasting = before & in.Holds & Lasting
-	if st.lasting != 0 && st.memoryBack() {
+	if st.lasting != 0 && st.memoryBack(in) {
 		st.abandon(p, in, KillStuck)
 	}
 }
 
-// memoryBack tells that the victim, alone, has given its memory back: nothing
-// but process_mrelease proves it while the victim is there.
-func (st *State) memoryBack() bool {
+// memoryBack tells that the victim, alone, has given its memory back: while it is
+// there that is proven by process_mrelease, or by the end of its last thread,
+// unless somebody else has the memory, too.
+func (st *State) memoryBack(in *Input) bool {
 	f := &st.flight
-	return f.Reaped && f.ReapErrno == 0 && f.Members == 0
+	return f.Members == 0 && (f.Reaped && f.ReapErrno == 0 || in.Ended && f.Holds&Shared == 0)
 }
 
 // abandon gives the victim up: it is not chosen again, and the next may be.

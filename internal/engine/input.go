@@ -70,6 +70,8 @@ type Input struct {
 	Took  time.Duration // Signalled, Reaped, Relieved: the step's duration
 
 	Members int  // Signalled: how many others were killed with it; Relieved: cgroups that the act reached
+	Spared  int  // Signalled: how many would have died, too, and are protected
+	Ended   bool // Examined: every thread has ended, and with them their memory
 	Holds   Hold // Signalled, Reaped, Examined: what keeps the victim, or its memory
 
 	Act   uint8  // Relieved: the act's place in the policy

@@ -199,6 +199,7 @@ func (st *State) listed(p *Policy, in *Input) {
 func (st *State) signalled(p *Policy, in *Input) {
 	st.flight.SignalledAt, st.flight.SignalErrno, st.flight.SignalTook = in.At, in.Errno, in.Took
 	st.flight.Members, st.flight.Holds = max(st.flight.Members, in.Members), st.flight.Holds|in.Holds
+	st.flight.Spared = max(st.flight.Spared, in.Spared)
 	if in.Errno != 0 {
 		st.out.Note, st.out.Outcome = KillFailed, &st.flight
 		st.shun.Add(st.flight.Victim.Identity())

@@ -34,6 +34,7 @@ type world struct {
 	shun      map[victim.Identity]bool
 
 	reclaimed bool // process_mrelease took all memory of the victim, and it died alone
+	ended     bool // the last look showed that no thread of the victim is left
 	looks     [2]Hold
 	stuck     int                               // victims given up because they were stuck
 	freeing   int                               // listings that were held for the dying
@@ -121,7 +122,7 @@ func (w *world) relieve(acts uint8) {
 // its memory is back.
 func (w *world) abandoned(out *Output) {
 	late := w.policy.KillTimeout > 0 && w.now >= w.signalled+w.policy.KillTimeout
-	stuck := w.reclaimed && w.looks[0]&w.looks[1]&Lasting != 0
+	stuck := (w.reclaimed || w.ended) && w.looks[0]&w.looks[1]&Lasting != 0
 	if !w.dying || !late && !stuck || late != (out.Note == KillTimeout) && stuck != (out.Note == KillStuck) {
 		w.t.Fatalf("given up at %v (%v), dying %v since %v, reclaimed %v, looks %v", w.now, out.Note, w.dying, w.signalled, w.reclaimed, w.looks)
 	}
@@ -201,6 +202,8 @@ func (w *world) advance() {
 		w.step(in)
 	case 8:
 		in := Input{Kind: Examined, Holds: []Hold{0, Uninterruptible, Traced, Traced | Stopped, Stopped, FrozenV1}[w.r.Intn(6)]}
+		in.Ended = w.r.Intn(6) == 0
+		w.ended = w.dying && in.Ended && w.state.flight.Members == 0 && w.state.flight.Holds&Shared == 0
 		if w.dying {
 			w.looks[0], w.looks[1] = w.looks[1], in.Holds
 		}
@@ -228,6 +231,7 @@ func (w *world) elapse() {
 		return
 	}
 	w.deadline = 0
+	w.ended = false // said of one look
 	w.step(Input{Kind: Elapsed})
 }
 
@@ -242,7 +246,7 @@ func (w *world) answer(a *Action) {
 		if w.r.Intn(5) == 0 {
 			in.Errno = 3
 		} else {
-			w.dying, w.signalled, w.reclaimed, w.looks = true, w.now, false, [2]Hold{}
+			w.dying, w.signalled, w.reclaimed, w.ended, w.looks = true, w.now, false, false, [2]Hold{}
 			in.Members = w.r.Intn(4) / 3
 		}
 		w.step(in)

@@ -29,7 +29,7 @@ import (
 //	    sampled [K=V ...]         changes the sample and hands it in; kswapd and direct are
 //	                              words here, events says that nothing reclaims
 //	    blind, signalled, reaped  with [errno=N] [took=DURATION]
-//	    examined [HOLD...]        words of Hold, with _ for a blank
+//	    examined [HOLD...]        words of Hold, with _ for a blank, and ended
 //	    relieved Act=I            the end of the act in place I, from 0
 //
 // What the engine asks for follows, indented, and is compared. Times are shown
@@ -128,6 +128,7 @@ func (d *domain) input(out *transcript.Out, words []string) error {
 	case "examined":
 		in.Kind = engine.Examined
 		for _, w := range rest {
+			in.Ended = in.Ended || w == "ended"
 			in.Holds |= engine.ParseHold(strings.ReplaceAll(w, "_", " "))
 		}
 	default:

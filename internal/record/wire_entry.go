@@ -22,6 +22,8 @@ type wireEntry struct {
 	Errno      int32         `json:"errno,omitempty"`
 	Took       time.Duration `json:"took,omitempty"`
 	Members    int           `json:"members,omitempty"`
+	Spared     int           `json:"spared,omitempty"`
+	Ended      bool          `json:"ended,omitempty"`
 	Holds      []string      `json:"holds,omitempty"`
 	Act        uint8         `json:"act,omitempty"`
 	Bytes      uint64        `json:"bytes,omitempty"`
@@ -59,7 +61,7 @@ func toWireEntry(e *Entry) *wireEntry {
 	w := &wireEntry{
 		Seq: e.Seq, Lost: e.Lost, Cut: e.Cut, Domain: e.Domain,
 		At: in.At, Kind: in.Kind.String(), Source: in.Source, Event: levelName(in.Event),
-		Errno: in.Errno, Took: in.Took, Members: in.Members, Holds: in.Holds.Words(), Act: in.Act, Bytes: in.Bytes,
+		Errno: in.Errno, Took: in.Took, Members: in.Members, Spared: in.Spared, Ended: in.Ended, Holds: in.Holds.Words(), Act: in.Act, Bytes: in.Bytes,
 		Reclaim: wireReclaim(in.Reclaim), Targets: toWireTargets(&in.Targets), Listing: wireListing(in.Listing), Out: toWireOutput(&e.Out),
 	}
 	if in.Sample != nil {
@@ -108,7 +110,7 @@ func (w *wireEntry) entry() (*Entry, error) {
 	e := &Entry{Seq: w.Seq, Lost: w.Lost, Cut: w.Cut, Domain: w.Domain}
 	in := &e.In
 	*in = engine.Input{
-		At: w.At, Source: w.Source, Errno: w.Errno, Took: w.Took, Members: w.Members, Act: w.Act, Bytes: w.Bytes,
+		At: w.At, Source: w.Source, Errno: w.Errno, Took: w.Took, Members: w.Members, Spared: w.Spared, Ended: w.Ended, Act: w.Act, Bytes: w.Bytes,
 		Reclaim: pressure.Reclaim(w.Reclaim), Targets: w.Targets.targets(), Listing: engine.Listing(w.Listing),
 	}
 	if w.Sample != nil {

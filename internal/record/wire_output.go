@@ -63,6 +63,7 @@ type wireOutcome struct {
 	Soft            bool          `json:"soft,omitempty"`
 	Adopted         bool          `json:"adopted,omitempty"`
 	Members         int           `json:"members,omitempty"`
+	Spared          int           `json:"spared,omitempty"`
 	Holds           []string      `json:"holds,omitempty"`
 }
 
@@ -103,7 +104,7 @@ func toWireOutcome(o *engine.Outcome) *wireOutcome {
 		o.ID, toWireProcess(&o.Victim), toWireVerdict(&o.Verdict), o.Gain,
 		o.WokenAt, o.VerdictAt, o.ChosenAt, o.SignalledAt, o.ReapedAt, o.ExitedAt,
 		o.SignalErrno, o.ReapErrno, o.SignalTook, o.ReapTook, o.Reaped,
-		o.AvailableBefore, o.AvailableAfter, o.TimedOut, o.Soft, o.Adopted, o.Members, o.Holds.Words(),
+		o.AvailableBefore, o.AvailableAfter, o.TimedOut, o.Soft, o.Adopted, o.Members, o.Spared, o.Holds.Words(),
 	}
 }
 
@@ -152,7 +153,7 @@ func (w *wireOutcome) outcome() (*engine.Outcome, error) {
 		WokenAt: w.WokenAt, VerdictAt: w.VerdictAt, ChosenAt: w.ChosenAt,
 		SignalledAt: w.SignalledAt, ReapedAt: w.ReapedAt, ExitedAt: w.ExitedAt,
 		SignalErrno: w.SignalErrno, ReapErrno: w.ReapErrno, SignalTook: w.SignalTook, ReapTook: w.ReapTook,
-		Reaped: w.Reaped, AvailableBefore: w.AvailableBefore, AvailableAfter: w.AvailableAfter, TimedOut: w.TimedOut, Soft: w.Soft, Adopted: w.Adopted, Members: w.Members, Holds: h,
+		Reaped: w.Reaped, AvailableBefore: w.AvailableBefore, AvailableAfter: w.AvailableAfter, TimedOut: w.TimedOut, Soft: w.Soft, Adopted: w.Adopted, Members: w.Members, Spared: w.Spared, Holds: h,
 	}
 	return o, errors.Join(err, w.Victim.process(&o.Victim))
 }

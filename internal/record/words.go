@@ -85,10 +85,27 @@ func ending(note engine.Note, o *engine.Outcome) string {
 	case engine.KillStuck:
 		return "Kill of " + who + ": its memory is back, and it is stuck" + kept(o) + "; " + steps(o) + "; it is left out, and the next may be chosen"
 	case engine.KillDone:
-		return "Killed " + who + ": exited " + short(o.ExitedAt-o.SignalledAt) + " after the signal, " + change(o.Freed()) +
+		return "Killed " + who + others(o) + ": exited " + short(o.ExitedAt-o.SignalledAt) + " after the signal, " + change(o.Freed()) +
 			" available (" + size(o.AvailableBefore) + ", now " + size(o.AvailableAfter) + "); " + steps(o)
 	}
 	return ""
+}
+
+// others says who died with a victim, and who would have.
+func others(o *engine.Outcome) string {
+	text := ""
+	switch {
+	case o.Members > 0 && o.Holds&engine.Shared != 0:
+		text = fmt.Sprintf(" and %d with the same memory", o.Members)
+	case o.Members > 0:
+		text = fmt.Sprintf(" and %d with it", o.Members)
+	case o.Holds&engine.Shared != 0:
+		text = " (another process has the same memory, and keeps it)"
+	}
+	if o.Spared > 0 {
+		text += fmt.Sprintf(", sparing %d who are protected", o.Spared)
+	}
+	return text
 }
 
 // kept says what keeps a victim, as far as it is known.

@@ -111,16 +111,17 @@ func (g *Group) pids() ([]int, error) {
 	return pids, err
 }
 
-// open opens the processes that are not in known. One that is still listed once
-// its pidfd is open, and lives, is the one that was listed.
-func (g *Group) open(known map[int]bool) (members, error) {
+// open opens the processes that are not in known and map at least so many bytes.
+// One that is still listed once its pidfd is open, and lives, is the one that was
+// listed.
+func (g *Group) open(known map[int]bool, least uint64) (members, error) {
 	listed, err := g.pids()
 	if err != nil {
 		return nil, &opError{"list cgroup " + g.path, err}
 	}
 	var all members
 	for _, pid := range listed {
-		if known[pid] {
+		if known[pid] || least > 0 && sizeOf(pid) < least {
 			continue
 		}
 		one, e := openMember(pid)

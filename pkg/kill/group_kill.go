@@ -69,7 +69,7 @@ func KillGroup(ctx context.Context, path string, o Options) (*GroupOutcome, erro
 
 // kill signals every member, and hands them over.
 func (g *Group) kill(out *GroupOutcome, b *burial) (members, error) {
-	all, err := g.open(nil)
+	all, err := g.open(nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (g *Group) killEach(out *GroupOutcome, b *burial, all members) (members, er
 			known[one.PID] = true
 		}
 		b.add(fresh)
-		more, err := g.open(known)
+		more, err := g.open(known, 0)
 		if err != nil {
 			return all, err
 		}

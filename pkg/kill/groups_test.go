@@ -210,3 +210,32 @@ func TestTreeThatForks(t *testing.T) {
 	}
 	c.empty(t)
 }
+
+// Strike kills all there are, forks included, gives the large ones, and leaves
+// the waiting to the caller.
+func TestStrike(t *testing.T) {
+	c := newCgroup(t, "")
+	family(t, c)
+	g, err := kill.OpenGroup(c.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if some, err := g.Populated(); !some || err != nil {
+		t.Fatal(some, err)
+	}
+	out, err := g.Strike(24 << 20)
+	if err != nil || out.Listed != 7 || len(out.Large) != 3 {
+		t.Fatalf("%+v, %d large: %v", out, len(out.Large), err)
+	}
+	if hasFile(c, "cgroup.kill") != (out.Method == "cgroup.kill") {
+		t.Errorf("by %s", out.Method)
+	}
+	for _, m := range out.Large {
+		if e := kill.Reap(m.Fd(), kill.DefaultRetry).Errno; e != reclaimSays(0) && e != reclaimSays(sys.ESRCH) {
+			t.Errorf("reclaim of %d: %v", m.PID, e)
+		}
+		_ = m.Close()
+	}
+	until(t, func() bool { some, err := g.Populated(); return !some && err == nil })
+}

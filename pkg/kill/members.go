@@ -49,6 +49,23 @@ func openMember(pid int) (*Member, sys.Errno) {
 	return one, 0
 }
 
+// sizeOf gives what pid maps, in bytes.
+func sizeOf(pid int) uint64 {
+	dir, e := procDir(pid)
+	if e != 0 {
+		return 0
+	}
+	defer func() { _ = dir.Close() }()
+	bytes, _, _ := resident(dir.Int())
+	return bytes
+}
+
+// Fd gives the pidfd, borrowed until Close.
+func (m *Member) Fd() int { return m.fd.Int() }
+
+// Close gives the pidfd back.
+func (m *Member) Close() error { return m.fd.Close() }
+
 // dead reports whether the pidfd is ready.
 func (m *Member) dead() bool {
 	ready, e := sys.PollIn(m.fd.Int())

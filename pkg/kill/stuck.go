@@ -48,6 +48,7 @@ func (h Hold) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 type Condition struct {
 	Dead    bool   `json:"dead"`             // it has exited, reaped or not
 	Dying   bool   `json:"dying"`            // it will never see user space again
+	Ended   bool   `json:"ended"`            // every thread has; a tracer or a parent has yet to take note
 	Threads int    `json:"threads"`          // those not yet gone, the leader included
 	Holds   Hold   `json:"holds"`            // what keeps it
 	Tracer  int    `json:"tracer,omitempty"` // who traces a thread of it
@@ -63,7 +64,7 @@ func (v *Victim) Look() Condition {
 		return c
 	}
 	c.Threads = leader.threads
-	c.Dying = true // until a thread is seen that is not
+	c.Dying, c.Ended = true, true // until a thread is seen that is not
 	v.eachThread(&c)
 	if leader.state == 'Z' && leader.threads > 1 {
 		c.Holds |= ZombieLeader
@@ -108,6 +109,7 @@ func (v *Victim) eachThread(c *Condition) {
 // thread adds one thread to a condition.
 func (c *Condition) thread(st stat, s status) {
 	over := st.state == 'Z' || st.state == 'X'
+	c.Ended = c.Ended && over
 	c.Dying = c.Dying && (over || s.killed || s.dumping || st.flags&(taskExiting|taskDumping) != 0)
 	switch st.state {
 	case 'D':
