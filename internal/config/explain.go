@@ -15,6 +15,8 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainGate()...)
 	out = append(out, c.explainReasons()...)
 	out = append(out, c.explainStalls()...)
+	out = append(out, c.explainDecay()...)
+	out = append(out, c.explainMarks())
 	out = append(out, c.explainBar()...)
 	out = append(append(out, c.explainLevels()...), c.explainRelief()...)
 	out = append(out, c.explainVictims(), c.explainNever())
@@ -264,7 +266,7 @@ func swapFree(p *pressure.Policy) string {
 		return s + " (of zram, what compression gains)"
 	}
 	if p.SwapCompressionRatio > 0 {
-		s += " (or of what free memory can still back of it)"
+		s += " (or of what " + backing(p) + " can still back of it" + timesOver(p) + ")"
 	}
 	return s
 }
