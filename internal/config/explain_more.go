@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/lmkd/lmkd/pkg/pressure"
-	"github.com/lmkd/lmkd/pkg/victim"
 )
 
 // explainDecay says how a limit falls after a kill for thrashing.
@@ -37,27 +36,4 @@ func timesOver(p *pressure.Policy) string {
 		return ""
 	}
 	return ", " + formatRatio(r) + " times over"
-}
-
-// explainRegistered says what clients of the control socket change.
-func (c *Config) explainRegistered() []string {
-	v := &c.Machine.Victim
-	adj := "their client's"
-	if v.RollKernel {
-		adj = "the kernel's"
-	}
-	order := "; of one value whoever was given it the longest ago goes first, at 200 and below whoever gives back the most."
-	if v.KillHeaviest {
-		order = "; of one value whoever gives back the most goes first."
-	}
-	switch v.Roll {
-	case victim.RollOnly:
-		return []string{"Once a client has registered processes I choose only among those, by " + adj + " oom_score_adj" + order}
-	case victim.RollFirst:
-		return []string{"Processes that a client registered go before all others, by " + adj + " oom_score_adj" + order}
-	case victim.RollBeside:
-		return []string{"Processes that a client registered stand among the others with " + adj + " oom_score_adj."}
-	case victim.RollOff:
-	}
-	return nil
 }

@@ -25,6 +25,8 @@ var bases = []string{
 	"profile: android\n",
 	"profile: android\nandroid: {low: 900, use_new_strategy: false, critical_upgrade: true, upgrade_pressure: 60, downgrade_pressure: 90}\n",
 	"profile: android\nandroid: {use_minfree_levels: true}\n",
+	"profile: android\ncontrol: {android_socket: /run/lmkd/android}\n",
+	"profile: linux\ncontrol: {android_socket: /run/lmkd/android}\n",
 }
 
 // untold are the settings that no sentence of what the daemon does can tell of.
@@ -32,6 +34,7 @@ var untold = map[string]string{
 	"daemon.realtime_priority": "how the daemon is scheduled, which is a finding of the check",
 	"daemon.trace":             "where the record goes",
 	"metrics.listen":           "where numbers are served",
+	"control.socket":           "where commands are heard",
 }
 
 // TestExplainTellsEverySetting: lmkd check --explain says something else for every
