@@ -81,18 +81,37 @@ func TestFaultsBeforeTime(t *testing.T) {
 	}
 }
 
+// TestUserFaults counts on the tracepoint, where perf events are refused.
+func TestUserFaults(t *testing.T) {
+	b := newBench(t)
+	if err := b.attachFaultTracepoint(programs{b.state.FD(), b.bell.FD()}); err != nil {
+		t.Skip("no tracepoint of user faults here: ", err)
+	}
+	const far = 1 << 40
+	b.Arm(Faults, 0, far)
+	from := b.State().Faulted
+	touchFresh(t, 64<<20)
+	if grown := (b.State().Faulted - from) * uint64(sys.Pagesize()); grown < 60<<20 {
+		t.Errorf("64 MB were touched, %d bytes counted", grown)
+	}
+	b.Arm(Faults, 0, 1)
+	touchFresh(t, 64<<20)
+	if !b.ready(t) || b.Drain().Kinds != Faults {
+		t.Error("64 MB touched of one page allowed, and no wake")
+	}
+}
+
 // BenchmarkFault is what a page fault costs while its like are counted, and
 // without.
 func BenchmarkFault(b *testing.B) {
 	const size = 64 << 20
-	for _, counted := range []bool{false, true} {
-		b.Run(map[bool]string{false: "alone", true: "counted"}[counted], func(b *testing.B) {
-			if counted {
-				s, err := Open()
-				if err != nil {
+	for n, by := range []func(s *Source, p programs) error{nil, (*Source).attachFaultEvents, (*Source).attachFaultTracepoint} {
+		b.Run(map[int]string{0: "alone", 1: "events", 2: "tracepoint"}[n], func(b *testing.B) {
+			if by != nil {
+				s := newBench(b)
+				if err := by(s.Source, programs{s.state.FD(), s.bell.FD()}); err != nil {
 					b.Fatal(err)
 				}
-				defer s.Close()
 			}
 			for b.Loop() {
 				touchFresh(b, size)

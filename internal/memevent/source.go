@@ -23,6 +23,7 @@ type Source struct {
 	ownPIDs     bool   // the kernel's thread ids are ours
 	noVictims   error
 	noFaults    error
+	unsummed    *ebpf.Map // page faults of each CPU, nil where perf events count them
 }
 
 // Fd gives the descriptor for the daemon's epoll, readable (EPOLLIN) when
