@@ -60,7 +60,7 @@ for kernel in 6.12 6.1; do
   scenario "hogs-zram-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10 -zram 230 || failed=1
 done
 scenario judge "^(TestLetBe|TestBombBesideStream)$" -kernel 6.12 -bulk 700 -disk-rate 20 || failed=1
-scenario victims "^(TestTheSessionLives|TestLeakBesideADatabase)$" -kernel 6.12 || failed=1
+scenario victims "^(TestTheSessionLives|TestOrphanBombsDieAsAWhole|TestLeakBesideADatabase|TestOOMGroupDiesAsAWhole|TestCgroupDiesAsAWhole)$" -kernel 6.12 || failed=1
 scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestLacking)$' -kernel 6.12 || failed=1
 scenario no-psi '^TestLacking$' -kernel 6.1 -psi off || failed=1
 unit unit '^TestUnit$' 6.12 || failed=1

@@ -341,7 +341,7 @@ func (c *Config) explainVictims() string {
 		s += fmt.Sprintf("; what a process grew by since memory became short counts %d times", v.GrowthWeight+1)
 	}
 	if v.Brood > 0 {
-		s += fmt.Sprintf("; %d young children of one parent and one name die with that parent", v.Brood)
+		s += fmt.Sprintf("; %d young children of one parent and one name die with that parent, so many orphans with their process group", v.Brood)
 	}
 	return s + "."
 }

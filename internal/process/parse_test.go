@@ -203,6 +203,32 @@ func FuzzCgroup(f *testing.F) {
 	})
 }
 
+func FuzzMemoryStat(f *testing.F) {
+	f.Add([]byte("anon 4096\nfile 0\nshmem 12\nfile_mapped 1\nunevictable 2\n"))
+	f.Add([]byte("anon x\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		s, ok := parseMemoryStat(in)
+		if !ok && s != (memoryStat{}) || max(s.anon, s.shmem, s.mapped, s.unevictable) > maxPages<<12 {
+			t.Errorf("%+v %v", s, ok)
+		}
+		again, ok2 := parseMemoryStat(append(bytes.Clone(in), "\nslab 5\n"...))
+		if ok && (!ok2 || again != s) {
+			t.Errorf("%+v, then with a key that is not known %+v %v", s, again, ok2)
+		}
+	})
+}
+
+func FuzzYes(f *testing.F) {
+	for _, s := range []string{"1", "yes", "TRUE", "0", "on\x00"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if parseYes(in) && (len(in) == 0 || len(in) > 4 || parseYes(append(bytes.Clone(in), 0))) {
+			t.Errorf("%q", in)
+		}
+	})
+}
+
 // Any file is read alike through any buffer that holds its longest line.
 func FuzzLines(f *testing.F) {
 	seed(f, "status")

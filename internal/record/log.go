@@ -173,6 +173,13 @@ func (t *told) unit() (text string) {
 	return text + t.company
 }
 
+func others(n int32) string {
+	if n == 1 {
+		return "another"
+	}
+	return fmt.Sprintf("%d others", n)
+}
+
 // company says who dies with a victim, how many were counted, and who of them
 // lives on.
 func company(p *victim.Process) (text string) {
@@ -197,7 +204,7 @@ func company(p *victim.Process) (text string) {
 	case p.Brood > 0:
 		text += fmt.Sprintf(", of which %d young", p.Children)
 	case p.Members > 0:
-		text += fmt.Sprintf(", %d others, %dkB in all", p.Members, (p.RssAnon+p.RssShmem+p.Swap+p.Unit)>>10)
+		text += fmt.Sprintf(", %s, %dkB in all", others(p.Members), (p.RssAnon+p.RssShmem+p.Swap+p.Unit)>>10)
 	}
 	return text + p.Sparing()
 }
