@@ -173,7 +173,7 @@ func (t *told) unit() (text string) {
 	return text + t.company
 }
 
-func others(n int32) string {
+func besides(n int32) string {
 	if n == 1 {
 		return "another"
 	}
@@ -204,7 +204,7 @@ func company(p *victim.Process) (text string) {
 	case p.Brood > 0:
 		text += fmt.Sprintf(", of which %d young", p.Children)
 	case p.Members > 0:
-		text += fmt.Sprintf(", %s, %dkB in all", others(p.Members), (p.RssAnon+p.RssShmem+p.Swap+p.Unit)>>10)
+		text += fmt.Sprintf(", %s, %dkB in all", besides(p.Members), (p.RssAnon+p.RssShmem+p.Swap+p.Unit)>>10)
 	}
 	return text + p.Sparing()
 }
