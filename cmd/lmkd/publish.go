@@ -80,7 +80,7 @@ func (p *publisher) probed(findings []probe.Finding) {
 func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 	domains := []record.Domain{{Name: metrics.Machine, Policy: *policy}}
 	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun}, func(line string) { p.say.Print(line) })
-	sinks := []record.Sink{observer{p.metrics}, log, p.feed()}
+	sinks := []record.Sink{observer{p.metrics, map[uint16]*record.Domain{}}, log, p.feed()}
 	if p.file != nil {
 		sinks = append(sinks, record.NewTraceWriter(p.file, header(domains), func(err error) {
 			p.say.Printf("the trace ends here: %v", err)
@@ -163,9 +163,25 @@ func (p *publisher) close() error {
 }
 
 // observer feeds the metrics.
-type observer struct{ m *metrics.Metrics }
+type observer struct {
+	m       *metrics.Metrics
+	domains map[uint16]*record.Domain // those that came after the start
+}
 
 func (o observer) Record(e *record.Entry) {
 	o.m.Dropped(e.Lost)
-	o.m.Observe(metrics.Machine, &e.In, &e.Out)
+	if e.Of == nil {
+		o.m.Observe(metrics.Machine, &e.In, &e.Out)
+		return
+	}
+	if before := o.domains[e.Domain]; before != nil && before != e.Of {
+		o.m.Forget(before.Name) // its end was overwritten before it was read
+	}
+	o.domains[e.Domain] = e.Of
+	if e.Closed {
+		delete(o.domains, e.Domain)
+		o.m.Forget(e.Of.Name)
+		return
+	}
+	o.m.Observe(e.Of.Name, &e.In, &e.Out)
 }

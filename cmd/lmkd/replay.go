@@ -139,7 +139,11 @@ type jsonDifference struct {
 func (j jsonReplay) begin(h *record.Header) { _ = j.enc.Encode(h) }
 
 func (j jsonReplay) step(line int, e *record.Entry, m record.Moment) {
-	_ = j.enc.Encode(jsonStep{line, e.Seq, int64(m.After), m.Domain, e.In.Kind.String(), m.What, m.Why})
+	kind := e.In.Kind.String()
+	if e.Closed {
+		kind = "closed"
+	}
+	_ = j.enc.Encode(jsonStep{line, e.Seq, int64(m.After), m.Domain, kind, m.What, m.Why})
 }
 
 func (j jsonReplay) end(steps int, cut bool, err error) {

@@ -62,7 +62,8 @@ func (c *cursor) next() *slot {
 // view shows a slot that the reader owns as an entry.
 func (c *cursor) view(s *slot) *Entry {
 	e := &c.entry
-	*e = Entry{Seq: s.seq, Lost: s.seq - c.seq - 1, Domain: s.domain, Cut: s.cut, In: s.in}
+	*e = Entry{Seq: s.seq, Lost: s.seq - c.seq - 1, Domain: s.domain, Of: s.of, Closed: s.closed, Cut: s.cut, In: s.in}
+	s.of = nil
 	c.seq = s.seq
 	e.Out.Note, e.Out.Level, e.Out.LevelChanged = s.note, s.level, s.graded
 	if s.hasSample {

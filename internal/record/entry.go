@@ -20,6 +20,12 @@ type Entry struct {
 	Seq    uint64 // counts steps since the start, from 1
 	Lost   uint64 // entries that were overwritten between the one before and this one
 	Domain uint16
+	// Of is the domain itself, when it came after the start; nil for those of the
+	// header. It may be kept: nobody changes it. Another one under the same number
+	// is another domain.
+	Of *Domain
+	// Closed tells that the domain is gone, and nothing else.
+	Closed bool
 	Cut    Cut
 	In     engine.Input
 	Out    engine.Output

@@ -27,6 +27,7 @@ type Log struct {
 
 // told is what a Log remembers of a domain.
 type told struct {
+	of      *Domain
 	name    string // prefix of its lines, empty for the whole machine
 	policy  *engine.Policy
 	verdict pressure.Verdict // the last one
@@ -51,20 +52,32 @@ type told struct {
 func NewLog(opt LogOptions, say func(line string)) *Log {
 	l := &Log{opt: opt, say: say, told: map[uint16]*told{}}
 	for i := range opt.Domains {
-		d := &opt.Domains[i]
-		t := &told{policy: &d.Policy}
-		if d.ID != 0 {
-			t.name = victim.Quote([]byte(d.Name)) + ": " // a cgroup's name is whatever its maker likes
-		}
-		l.told[d.ID] = t
+		l.opened(&opt.Domains[i])
 	}
 	return l
+}
+
+// opened begins to tell of a domain.
+func (l *Log) opened(d *Domain) *told {
+	t := &told{of: d, policy: &d.Policy}
+	if d.ID != 0 {
+		t.name = victim.Quote([]byte(d.Name)) + ": " // a cgroup's name is whatever its maker likes
+	}
+	l.told[d.ID] = t
+	return t
 }
 
 // Record tells what an entry is worth telling of.
 func (l *Log) Record(e *Entry) {
 	t, ok := l.told[e.Domain]
+	if e.Of != nil && (!ok || t.of != e.Of) {
+		t, ok = l.opened(e.Of), true
+	}
 	if !ok {
+		return
+	}
+	if e.Closed {
+		delete(l.told, e.Domain)
 		return
 	}
 	if e.Lost > 0 {
@@ -228,7 +241,11 @@ func (l *Log) noted(t *told, e *Entry) {
 		}
 		t.nobody = true
 	case engine.KernelKill:
-		l.line(t, fmt.Sprintf("The kernel's own OOM killer struck: %d kills since boot", e.In.Sample.Counters.OOMKill))
+		since := "boot"
+		if t.policy.Pressure.Cgroup {
+			since = "the cgroup was made"
+		}
+		l.line(t, fmt.Sprintf("The kernel's own OOM killer struck: %d kills since %s", e.In.Sample.Counters.OOMKill, since))
 	case engine.Held:
 		if !t.held {
 			l.line(t, "No kill for "+t.reason+": files on tmpfs or shared memory that nobody maps hold most of memory, and no process would give enough back; delete files there (df -t tmpfs)")

@@ -20,6 +20,8 @@ type Reader struct {
 	line int
 	cut  bool
 	seq  uint64
+	// opened are the domains that came after the start.
+	opened map[uint16]*Domain
 }
 
 // LineError is a line of a trace that can not be read.
@@ -35,7 +37,7 @@ func (e *LineError) Unwrap() error { return e.Err }
 // NewReader reads the header of a trace. The error is a *LineError, or what r
 // gave.
 func NewReader(r io.Reader) (*Reader, error) {
-	t := &Reader{in: bufio.NewReaderSize(r, 64<<10)}
+	t := &Reader{opened: map[uint16]*Domain{}, in: bufio.NewReaderSize(r, 64<<10)}
 	data, err := t.next()
 	if err == io.EOF {
 		err = &LineError{1, errors.New("the trace is empty")}
@@ -70,6 +72,7 @@ func (t *Reader) Next() (*Entry, error) {
 	e, err := t.decode(data)
 	if err == nil {
 		t.seq = e.Seq
+		t.place(e)
 		return e, nil
 	}
 	if data[len(data)-1] != '\n' {
@@ -78,6 +81,17 @@ func (t *Reader) Next() (*Entry, error) {
 		return nil, io.EOF
 	}
 	return nil, &LineError{t.line, err}
+}
+
+// place tells an entry which domain it is of.
+func (t *Reader) place(e *Entry) {
+	if e.Of != nil {
+		t.opened[e.Domain] = e.Of
+	}
+	e.Of = t.opened[e.Domain]
+	if e.Closed {
+		delete(t.opened, e.Domain)
+	}
 }
 
 // Line gives the number of the line that was read last, from 1.

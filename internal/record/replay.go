@@ -39,7 +39,7 @@ func Replay(t *Reader, seen func(line int, e *Entry)) (steps int, err error) {
 	states := make(map[uint16]*replayed, len(t.Header.Domains))
 	for i := range t.Header.Domains {
 		d := &t.Header.Domains[i]
-		states[d.ID] = &replayed{&d.Policy, engine.NewState(DefaultSize.Candidates)}
+		states[d.ID] = newReplayed(d)
 	}
 	for {
 		e, err := t.Next()
@@ -60,8 +60,13 @@ func Replay(t *Reader, seen func(line int, e *Entry)) (steps int, err error) {
 }
 
 type replayed struct {
+	of     *Domain
 	policy *engine.Policy
 	state  *engine.State
+}
+
+func newReplayed(d *Domain) *replayed {
+	return &replayed{d, &d.Policy, engine.NewState(DefaultSize.Candidates)}
 }
 
 // step replays one entry.
@@ -70,8 +75,16 @@ func step(line int, states map[uint16]*replayed, e *Entry) error {
 		return &Gap{line, why}
 	}
 	d, ok := states[e.Domain]
+	if e.Of != nil && (!ok || d.of != e.Of) {
+		d, ok = newReplayed(e.Of), true
+		states[e.Domain] = d
+	}
+	if e.Closed {
+		delete(states, e.Domain)
+		return nil
+	}
 	if !ok {
-		return &LineError{line, fmt.Errorf("domain %d is not in the header", e.Domain)}
+		return &LineError{line, fmt.Errorf("domain %d is not in the header, and nothing opens it", e.Domain)}
 	}
 	recorded, computed := toWireOutput(&e.Out), toWireOutput(engine.Step(d.policy, d.state, &e.In))
 	field, a, b, same := compare(recorded, computed)

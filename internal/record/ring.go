@@ -53,7 +53,8 @@ type Ring struct {
 	wake chan struct{} // holds one token while something was told and not read
 
 	// The producer's own.
-	seq  uint64
+	domains map[uint16]*Domain // those that came after the start
+	seq     uint64
 	told uint64 // seq at the last Notify
 }
 
@@ -66,6 +67,7 @@ func NewRing(size Size) *Ring {
 		tables:   newPool[table](size.Tables, func(s *slot) *int16 { return &s.table }, CutTable),
 		outcomes: newPool[engine.Outcome](size.Outcomes, func(s *slot) *int16 { return &s.outcome }, CutOutcome),
 		wake:     make(chan struct{}, 1),
+		domains:  map[uint16]*Domain{},
 	}
 	for i := range r.tables.items {
 		t := &r.tables.items[i]
@@ -100,6 +102,7 @@ func (r *Ring) Append(domain uint16, in *engine.Input, out *engine.Output) {
 	r.seq++
 	s.pos, s.seq = pos, r.seq
 	s.table, s.outcome = -1, -1
+	s.of, s.closed = r.domains[domain], false
 	s.fill(domain, in, out)
 	if in.Kind == engine.Listed || in.Kind == engine.Adopted {
 		if t := r.tables.lend(s); t != nil {
@@ -112,6 +115,25 @@ func (r *Ring) Append(domain uint16, in *engine.Input, out *engine.Output) {
 			o.Victim.Detach()
 		}
 	}
+	s.state.Store(full)
+	r.head.Store(pos + 1)
+}
+
+// Open adds a domain that comes after the start. Its number may have been that of
+// one that is gone.
+func (r *Ring) Open(domain uint16, name string, p *engine.Policy) {
+	r.domains[domain] = &Domain{ID: domain, Name: name, Policy: *p}
+}
+
+// Close tells that a domain that was opened is gone.
+func (r *Ring) Close(domain uint16) {
+	s, pos := r.claim()
+	r.seq++
+	s.pos, s.seq = pos, r.seq
+	s.table, s.outcome = -1, -1
+	s.of, s.closed = r.domains[domain], true
+	s.fill(domain, &engine.Input{}, &engine.Output{})
+	delete(r.domains, domain)
 	s.state.Store(full)
 	r.head.Store(pos + 1)
 }

@@ -24,6 +24,8 @@ type slot struct {
 
 	pos, seq uint64
 	domain   uint16
+	closed   bool
+	of       *Domain // nil for those of the header
 	cut      Cut
 	in       engine.Input // its pointers are nil
 	sample   pressure.Sample

@@ -15,6 +15,7 @@ import (
 type Timeline struct {
 	header *Header
 	begin  time.Duration // of the first entry
+	last   time.Duration // of the entry before
 	seen   bool
 }
 
@@ -25,6 +26,7 @@ func NewTimeline(h *Header) *Timeline { return &Timeline{header: h} }
 type Moment struct {
 	After  time.Duration // since the first entry
 	Domain string
+	Cgroup bool     // the domain is not the whole machine
 	What   string   // the input and what it led to
 	Why    []string // the verdict's and the ranking's reasons
 }
@@ -34,11 +36,19 @@ func (t *Timeline) Moment(e *Entry) Moment {
 	if !t.seen {
 		t.seen, t.begin = true, e.In.At
 	}
-	m := Moment{After: e.In.At - t.begin, What: e.In.Kind.String()}
+	m := Moment{After: max(0, e.In.At-t.begin), What: e.In.Kind.String()}
 	policy := &engine.Policy{}
+	if e.Of != nil {
+		m.Domain, m.Cgroup, policy = e.Of.Name, e.Domain != 0, &e.Of.Policy
+	}
+	if e.Closed {
+		m.After, m.What = t.last-t.begin, "the cgroup is gone"
+		return m
+	}
+	t.last = e.In.At
 	for i := range t.header.Domains {
 		if d := &t.header.Domains[i]; d.ID == e.Domain {
-			m.Domain, policy = d.Name, &d.Policy
+			m.Domain, m.Cgroup, policy = d.Name, d.ID != 0, &d.Policy
 		}
 	}
 	if text := input(&e.In); text != "" {
@@ -59,7 +69,11 @@ func Quiet(e *Entry) bool {
 
 // String writes the moment as lines.
 func (m Moment) String() string {
-	text := fmt.Sprintf("%12.6f  %s", m.After.Seconds(), m.What)
+	text := fmt.Sprintf("%12.6f  ", m.After.Seconds())
+	if m.Cgroup {
+		text += victim.Quote([]byte(m.Domain)) + ": "
+	}
+	text += m.What
 	for _, why := range m.Why {
 		text += "\n              " + why
 	}

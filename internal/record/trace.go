@@ -14,13 +14,14 @@ type TraceWriter struct {
 	enc    *json.Encoder
 	failed func(error)
 	err    error
+	opened map[uint16]*Domain // of those that came after the start, what was written
 }
 
 // NewTraceWriter begins a trace in w. After the first error that w gives,
 // nothing more is written, and failed is told of it, once.
 func NewTraceWriter(w io.Writer, h *Header, failed func(error)) *TraceWriter {
 	buf := bufio.NewWriterSize(w, 64<<10)
-	t := &TraceWriter{buf: buf, enc: json.NewEncoder(buf), failed: failed}
+	t := &TraceWriter{buf: buf, enc: json.NewEncoder(buf), failed: failed, opened: map[uint16]*Domain{}}
 	t.enc.SetEscapeHTML(false)
 	whole := *h
 	whole.Format = Format
@@ -29,8 +30,17 @@ func NewTraceWriter(w io.Writer, h *Header, failed func(error)) *TraceWriter {
 	return t
 }
 
-// Record writes one line.
-func (t *TraceWriter) Record(e *Entry) { t.write(toWireEntry(e)) }
+// Record writes one line; with the first one of a domain goes the domain.
+func (t *TraceWriter) Record(e *Entry) {
+	w := toWireEntry(e)
+	if e.Of != nil && t.opened[e.Domain] != e.Of {
+		t.opened[e.Domain], w.Opened = e.Of, e.Of
+	}
+	if e.Closed {
+		delete(t.opened, e.Domain)
+	}
+	t.write(w)
+}
 
 // Flush hands to the file what was gathered.
 func (t *TraceWriter) Flush() {

@@ -2,6 +2,7 @@ package record
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
@@ -15,6 +16,8 @@ type wireEntry struct {
 	Lost       uint64        `json:"lost,omitempty"`
 	Cut        Cut           `json:"cut,omitempty"`
 	Domain     uint16        `json:"domain,omitempty"`
+	Opened     *Domain       `json:"opened,omitempty"` // with the first entry of one that came after the start
+	Closed     bool          `json:"closed,omitempty"`
 	At         time.Duration `json:"at"`
 	Kind       string        `json:"kind"`
 	Source     engine.Source `json:"source,omitempty"`
@@ -59,7 +62,7 @@ type wireListing struct {
 func toWireEntry(e *Entry) *wireEntry {
 	in := &e.In
 	w := &wireEntry{
-		Seq: e.Seq, Lost: e.Lost, Cut: e.Cut, Domain: e.Domain,
+		Seq: e.Seq, Lost: e.Lost, Cut: e.Cut, Domain: e.Domain, Closed: e.Closed,
 		At: in.At, Kind: in.Kind.String(), Source: in.Source, Event: levelName(in.Event),
 		Errno: in.Errno, Took: in.Took, Members: in.Members, Spared: in.Spared, Ended: in.Ended, Holds: in.Holds.Words(), Act: in.Act, Bytes: in.Bytes,
 		Reclaim: wireReclaim(in.Reclaim), Targets: toWireTargets(&in.Targets), Listing: wireListing(in.Listing), Out: toWireOutput(&e.Out),
@@ -107,7 +110,10 @@ var errNoSample = errors.New("kind sampled has neither a sample nor an error num
 
 // entry makes an Entry that a Step can take.
 func (w *wireEntry) entry() (*Entry, error) {
-	e := &Entry{Seq: w.Seq, Lost: w.Lost, Cut: w.Cut, Domain: w.Domain}
+	e := &Entry{Seq: w.Seq, Lost: w.Lost, Cut: w.Cut, Domain: w.Domain, Of: w.Opened, Closed: w.Closed}
+	if w.Opened != nil && w.Opened.ID != w.Domain {
+		return nil, fmt.Errorf("domain %d is opened by an entry of domain %d", w.Opened.ID, w.Domain)
+	}
 	in := &e.In
 	*in = engine.Input{
 		At: w.At, Source: w.Source, Errno: w.Errno, Took: w.Took, Members: w.Members, Spared: w.Spared, Ended: w.Ended, Act: w.Act, Bytes: w.Bytes,
