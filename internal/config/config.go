@@ -41,6 +41,7 @@ type Config struct {
 	Realtime int           // SCHED_FIFO priority of the loop, 0 for nice -20 instead
 	Trace    string        // file that the flight record is written to, "" for none
 	Metrics  Metrics
+	Domains  []Domain // the cgroups that are judged each for itself
 
 	Control Control
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -46,9 +47,12 @@ type decoder struct {
 	file  string
 	errs  Errors
 	nodes map[string]found
+	// prefix stands before the keys of an item of a list: "domains[0]."
+	prefix string
 }
 
 func (d *decoder) fail(p position, path, format string, args ...any) {
+	path = strings.TrimSuffix(d.prefix+path, ".")
 	d.errs = append(d.errs, &Error{File: d.file, Line: p.line, Column: p.column, Key: path, What: fmt.Sprintf(format, args...)})
 }
 
@@ -142,6 +146,7 @@ func (d *decoder) entry(section string, name, value *yaml.Node) {
 		d.fail(at(value), path, "is an alias (*%s): write the value itself", quoteBare(value.Value))
 	case slices.Contains(sections(), path):
 		d.section(path, value)
+	case d.prefix != "" && (path == "cgroup" || path == "name"):
 	case find(path) == nil:
 		d.unknown(section, path, name)
 	}
@@ -160,7 +165,12 @@ func (d *decoder) apply() *Config {
 		if !ok {
 			continue
 		}
-		if err := k.read(c, f.value); err != nil {
+		err := k.read(c, f.value)
+		var several Errors
+		switch {
+		case errors.As(err, &several):
+			d.errs = append(d.errs, several...)
+		case err != nil:
 			d.fail(whereOf(err, f.value), k.path, "%s", err)
 		}
 		c.set[k.path] = f.at

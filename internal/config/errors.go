@@ -58,6 +58,13 @@ func (e Errors) Unwrap() []error {
 	return out
 }
 
+func (e Errors) orNil() error {
+	if len(e) == 0 {
+		return nil
+	}
+	return e
+}
+
 func (e Errors) sorted() error {
 	if len(e) == 0 {
 		return nil

@@ -22,7 +22,7 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainVictims(), c.explainNever())
 	out = append(out, c.explainRegistered()...)
 	out = append(append(out, c.explainCgroups()...), c.explainRules()...)
-	return append(out, c.explainKill())
+	return append(append(out, c.explainKill()), c.explainDomains()...)
 }
 
 func (c *Config) explainLooks() string {

@@ -72,3 +72,4 @@ func controlSocket(c *Config) *string          { return &c.Control.Socket }
 func androidSocket(c *Config) *string          { return &c.Control.Android }
 func trusted(c *Config) *[]uint32              { return &c.Control.Trusted }
 func listen(c *Config) *string                 { return &c.Metrics.Listen }
+func domains(c *Config) *[]Domain              { return &c.Domains }

@@ -42,6 +42,9 @@ func annotated(t *testing.T) []documented {
 		case sectionLine.MatchString(line):
 			section, next = sectionLine.FindStringSubmatch(line)[1]+".", documented{}
 		case m != nil:
+			if !strings.HasPrefix(line, " ") {
+				section = ""
+			}
 			next.key, next.value = section+m[1], m[2]
 			out = append(out, next)
 			next = documented{}
