@@ -55,6 +55,9 @@ func (o *checkOptions) run(w io.Writer) error {
 		return exit(exitFailed, err)
 	}
 	r.Relief = matchActs(cfg)
+	if r.Domains, err = matchDomains(cfg); err != nil {
+		return exit(exitFailed, err)
+	}
 	if o.explain {
 		r.Explain = cfg.Explain()
 	}
@@ -122,6 +125,7 @@ type checkReport struct {
 	Findings []probe.Finding  `json:"findings"`
 	Rules    []ruleMatches    `json:"rules,omitempty"`
 	Relief   []actMatches     `json:"relief,omitempty"`
+	Domains  []domainMatches  `json:"domains,omitempty"`
 }
 
 func newCheckReport(cfg *config.Config, findings []probe.Finding) *checkReport {
@@ -153,6 +157,7 @@ func (r *checkReport) text(w io.Writer) error {
 	}
 	writeRules(&b, r.Rules)
 	writeActs(&b, r.Relief)
+	writeDomains(&b, r.Domains)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lmkd/lmkd/internal/cgroups"
 	"github.com/lmkd/lmkd/internal/config"
 	"github.com/lmkd/lmkd/internal/probe"
 )
@@ -137,5 +138,28 @@ softer acts and the cgroups that they would reach
 `
 	if !strings.HasSuffix(b.String(), want) {
 		t.Errorf("got\n%s\nwant at its end\n%s", b.String(), want)
+	}
+}
+
+// Which cgroups an item of the domains names is told, or why none is.
+func TestDomainLines(t *testing.T) {
+	var b strings.Builder
+	many := domainMatches{Cgroups: []string{"/a/*", "/b"}, Name: "both"}
+	many.add([]string{"/a/1", "/a/2", "/a/3", "/a/4", "/a/5", "/a/6", "/a/7"})
+	many.add([]string{"/b"})
+	many.explain(nil)
+	none := domainMatches{Cgroups: []string{"/none"}}
+	none.explain(nil)
+	v1 := domainMatches{Cgroups: []string{"/v1"}}
+	v1.explain(cgroups.ErrNone)
+	writeDomains(&b, []domainMatches{many, none, v1})
+	for _, want := range []string{
+		"both: /a/* /b: 8 cgroups, /a/1, /a/2, /a/3, /a/4, /a/5, /a/6 and others\n",
+		"/none: WARNING: no cgroup matches now; those that come later will\n",
+		"/v1: WARNING: memory is no controller of cgroup v2 here",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
 	}
 }

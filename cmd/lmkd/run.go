@@ -58,7 +58,7 @@ func (o *runOptions) run() error {
 	// Half of what systemd allows (WatchdogSec=), as sd_watchdog_enabled(3) advises.
 	allowed, _ := sdnotify.SdWatchdogEnabled(false)
 	d, err := daemon.New(daemon.Options{
-		Root: "/", Policy: cfg.Machine, Realtime: cfg.Realtime, DryRun: o.dryRun,
+		Root: "/", Policy: cfg.Machine, Groups: groups(cfg), Realtime: cfg.Realtime, DryRun: o.dryRun,
 		Watchdog: cfg.Watchdog, State: statePath(),
 		Feed: func() { _, _ = sdnotify.SdNotify(false, sdnotify.SdNotifyWatchdog) }, FeedEvery: allowed / 2,
 		Clients: pub.clients(), Record: pub.begin, Say: say.Printf, Ready: pub.ready,
@@ -73,6 +73,16 @@ func (o *runOptions) run() error {
 		return exit(codeOf(err), err)
 	}
 	return nil
+}
+
+// groups are the domains of the config as the daemon takes them.
+func groups(cfg *config.Config) []daemon.Group {
+	out := make([]daemon.Group, len(cfg.Domains))
+	for i := range cfg.Domains {
+		d := &cfg.Domains[i]
+		out[i] = daemon.Group{Patterns: d.Cgroups, Policy: d.Policy, Called: d.Called}
+	}
+	return out
 }
 
 // statePath gives the file that names the kill under way: in the directory that

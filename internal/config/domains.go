@@ -32,16 +32,6 @@ func (d *Domain) Called(path string) string {
 	return d.Name + ":" + path
 }
 
-// Patterns gives all patterns in the order of the file, and whose each is.
-func (c *Config) Patterns() (patterns []cgroups.Pattern, items []int) {
-	for i := range c.Domains {
-		for _, p := range c.Domains[i].Cgroups {
-			patterns, items = append(patterns, p), append(items, i)
-		}
-	}
-	return patterns, items
-}
-
 var (
 	// domainSections are what an item can set as the file does for the machine.
 	domainSections = []string{"triggers", "cadence", "pressure", "victim", "kill"}

@@ -34,6 +34,10 @@ func (f *Feed) Record(e *record.Entry) {
 	if f.domains == nil {
 		f.domains = map[uint16]*fed{}
 	}
+	if e.Closed {
+		delete(f.domains, e.Domain)
+		return
+	}
 	d := f.domains[e.Domain]
 	if d == nil {
 		d = &fed{}
@@ -50,8 +54,16 @@ func (f *Feed) Record(e *record.Entry) {
 		d.victim.Cgroup, d.victim.Cmdline = nil, nil
 	}
 	if e.Out.LevelChanged && f.Native != nil {
-		f.Native.Level(f.Name(e.Domain), e.Out.Level, wall(e.In.At))
+		f.Native.Level(f.nameOf(e), e.Out.Level, wall(e.In.At))
 	}
+}
+
+// nameOf gives the name of the domain of an entry.
+func (f *Feed) nameOf(e *record.Entry) string {
+	if e.Of != nil {
+		return e.Of.Name
+	}
+	return f.Name(e.Domain)
 }
 
 // chosen gives the victim that a step asks to kill, nil for none.
@@ -78,7 +90,7 @@ func (f *Feed) signalled(d *fed, e *record.Entry) {
 		f.Android.Killed(&k)
 	}
 	if f.Native != nil {
-		f.Native.Killed(f.Name(e.Domain), &k, wall(e.In.At))
+		f.Native.Killed(f.nameOf(e), &k, wall(e.In.At))
 	}
 }
 

@@ -20,7 +20,9 @@ func (l *loop) do(d *domain, a *engine.Action) bool {
 		l.kill(d, a)
 	case engine.Survey:
 		// What can not be read now is not known to have grown.
-		_ = l.table.Survey(l.question(d))
+		if d.isMachine() {
+			_ = l.table.Survey(l.question(d))
+		}
 		return false
 	case engine.Escalate:
 		l.escalate(d)
@@ -35,7 +37,9 @@ func (l *loop) do(d *domain, a *engine.Action) bool {
 		return false
 	case engine.Wait:
 		d.deadline = a.Until
-		l.table.Refresh(l.question(d))
+		if d.isMachine() {
+			l.table.Refresh(l.question(d))
+		}
 		return false
 	case engine.Relieve:
 		d.relieve(a.Acts)
@@ -45,7 +49,9 @@ func (l *loop) do(d *domain, a *engine.Action) bool {
 		return false
 	case engine.Rest:
 		d.deadline = a.Again
-		l.table.Forget()
+		if d.isMachine() {
+			l.table.Forget()
+		}
 		return l.rest(d, a)
 	}
 	return true
@@ -59,6 +65,9 @@ func (l *loop) look(d *domain, a *engine.Action) {
 		_ = d.memory.Watermarks(now, &d.marks)
 	}
 	err := d.memory.Sample(now, &d.sample)
+	if d.cgroup != nil && d.cgroup.Gone() {
+		d.gone = true
+	}
 	d.sample.Watermarks = d.marks
 	l.in = engine.Input{Kind: engine.Sampled, Sample: &d.sample, Reclaim: l.reclaimOf(d), Targets: l.clients.Targets(), Errno: int32(sys.ErrnoOf(err))}
 }
@@ -68,7 +77,7 @@ func (l *loop) list(d *domain, a *engine.Action) {
 	start := sys.Now()
 	l.in = engine.Input{Kind: engine.Listed}
 	ask := l.question(d)
-	ask.Query, ask.Surveyed, ask.Dying = a.Query, a.Surveyed, d.policy.CountDying
+	ask.Query, ask.Surveyed, ask.Dying = a.Query, a.Surveyed && d.isMachine(), d.policy.CountDying
 	found, stats, err := l.table.Candidates(ask)
 	l.candidates = found
 	l.in.Candidates, l.in.Errno = found, int32(sys.ErrnoOf(err))
@@ -80,10 +89,15 @@ func (l *loop) list(d *domain, a *engine.Action) {
 // question is what a choice and a survey must know of the machine.
 func (l *loop) question(d *domain) process.Ask {
 	m := &d.sample.Memory
-	return process.Ask{
+	ask := process.Ask{
 		Policy: &d.policy.Victim, Roll: l.clients.Roll(), Now: sys.SinceBoot(), Available: m.Available, Shmem: m.Shmem,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	}
+	if d.cgroup != nil {
+		ask.RAM, ask.Swap = d.cgroup.Machine()
+	}
+	ask.Within = d.subtree
+	return ask
 }
 
 // kill answers Kill: open, compare, watch, signal, and leave the reclaim to a
@@ -113,7 +127,8 @@ func (l *loop) strike(d *domain, a *engine.Action) sys.Errno {
 	if a.Soft {
 		sig = sys.SIGTERM
 	}
-	d.flight++
+	l.flights++
+	d.flight = l.flights
 	e := l.send(d, a, target, sig)
 	l.struck.members, l.struck.spared = d.tree.size(), d.tree.spared
 	if e != 0 {
@@ -201,8 +216,11 @@ func (l *loop) forget(d *domain) {
 // begin hands in the start of every domain.
 func (l *loop) begin(found []adopted) {
 	for _, d := range l.domains {
-		l.start(d, found)
+		if d != nil {
+			l.start(d, found)
+		}
 	}
+	l.running = true
 }
 
 // start hands in the start of d, or its victim of an earlier run that is dying
@@ -228,7 +246,8 @@ func (l *loop) adopt(d *domain, v *victim.Process) bool {
 		return false
 	}
 	l.inflight.begin(d.key, v)
-	d.flight++
+	l.flights++
+	d.flight = l.flights
 	l.killer.reap(l.reapers, d.victim.Fd(), d.token(d.flight))
 	return true
 }

@@ -19,6 +19,7 @@ const finalists = 64
 type Options struct {
 	Root     string        // of /proc and /sys; "/" on a real machine
 	Policy   engine.Policy // of the whole machine
+	Groups   []Group       // of cgroups that are domains of their own
 	Realtime int           // SCHED_FIFO priority, 0 for none
 	DryRun   bool
 	Watchdog time.Duration // how long the loop may hang, 0 for ever
@@ -109,6 +110,9 @@ func (d *Daemon) Run() error {
 	if err = d.openRelief(l); err != nil {
 		return err
 	}
+	if err = d.openDomains(l); err != nil {
+		return err
+	}
 	if l.watchdog, err = d.openWatchdog(); err != nil {
 		return err
 	}
@@ -190,9 +194,12 @@ func (l *loop) watch() error {
 func (l *loop) close() {
 	l.closeRelief()
 	for _, d := range l.domains {
-		l.forget(d)
-		d.close()
+		if d != nil {
+			l.forget(d)
+			d.close()
+		}
 	}
+	l.within.close()
 	l.reclaims.close()
 	l.reapers.Close()
 	_ = l.epoll.Close()

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
+	"github.com/lmkd/lmkd/internal/memory"
+	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/internal/vmpressure"
 	"github.com/lmkd/lmkd/pkg/exitwait"
@@ -19,6 +21,10 @@ const machine = 0
 type domain struct {
 	id       uint16
 	key      uint64 // names it over a restart of the daemon, 0 for the machine
+	path     string // of its cgroup, empty for the machine
+	gone     bool   // the cgroup is not there any more
+	subtree  *process.Subtree
+	cgroup   *memory.Cgroup // is its memory, nil for the machine
 	policy   *engine.Policy
 	state    *engine.State
 	memory   sampler
@@ -35,7 +41,7 @@ type domain struct {
 	tree   tree // those who die with it
 	softer softer
 	dying  bool       // victim is open and watched
-	flight uint64     // counts victims, the token of their reclaims
+	flight uint64     // the number of the victim, the token of its reclaims
 	boost  kill.Boost // what was lifted for the victim, undone when it is gone
 	sample pressure.Sample
 	marks  pressure.Watermarks
@@ -99,6 +105,9 @@ func (d *domain) close() {
 	d.triggers.close()
 	if d.vmpressure != nil {
 		d.vmpressure.Close()
+	}
+	if d.subtree != nil {
+		d.subtree.Close()
 	}
 	d.memory.Close()
 }

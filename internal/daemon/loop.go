@@ -20,6 +20,7 @@ const (
 	tokenReclaim
 	tokenReaper
 	tokenRelief
+	tokenCgroups
 	tokenVictim
 	tokenVmpressure
 	tokenTrigger // and the level
@@ -34,6 +35,9 @@ const memberBit = 1 << 47
 type Recorder interface {
 	Append(domain uint16, in *engine.Input, out *engine.Output)
 	Notify()
+	// Open and Close tell of domains that are not the machine.
+	Open(domain uint16, name string, p *engine.Policy)
+	Close(domain uint16)
 }
 
 // loop is the daemon while it runs: what all domains share. Everything in it
@@ -42,7 +46,10 @@ type loop struct {
 	epoll    *sys.Epoll
 	events   [16]sys.Event
 	stop     *sys.Eventfd
-	domains  []*domain // by their numbers; the machine is the first
+	domains  []*domain // by their numbers, nil for none; the machine is the first
+	within   *within   // the domains that are cgroups, nil without any
+	running  bool      // begin is over
+	flights  uint64    // counts victims of all domains
 	table    *process.Table
 	record   Recorder
 	reapers  *kill.Reapers
@@ -98,7 +105,9 @@ func (l *loop) feedManager() {
 func (l *loop) timeout() int {
 	var until time.Duration
 	for _, d := range l.domains {
-		until = earlier(until, d.deadline)
+		if d != nil {
+			until = earlier(until, d.deadline)
+		}
 	}
 	if l.feedEvery > 0 {
 		until = earlier(until, l.fedAt+l.feedEvery)
@@ -131,20 +140,32 @@ func (l *loop) dispatch(events []sys.Event) (stop bool) {
 			l.collectRelief()
 		case tokenReclaim:
 			l.reclaims.drain(&l.machine().wake)
+		case tokenCgroups: // behind the rest: what is ready may be of those that go
 		default:
 			if d := l.domainOf(token); d != nil {
-				l.note(d, token&(1<<domainShift-1))
+				l.note(d, token&(1<<domainShift-1), events[i].Ready)
 			}
 		}
 	}
 	for _, d := range l.domains {
-		l.settle(d)
+		if d != nil {
+			l.settle(d)
+		}
+	}
+	for i := range events {
+		if events[i].Token == tokenCgroups {
+			l.regroup()
+		}
 	}
 	return false
 }
 
 // note keeps what an event of d says until all that is ready is known.
-func (l *loop) note(d *domain, kind uint64) {
+func (l *loop) note(d *domain, kind uint64, ready uint32) {
+	if kind >= tokenTrigger && ready&sys.Fail != 0 && !d.isMachine() {
+		d.gone = true
+		return
+	}
 	switch kind {
 	case tokenVictim:
 		d.exited = d.dying && l.gone(d)
@@ -173,6 +194,19 @@ func (l *loop) settle(d *domain) {
 		d.deadline = 0
 		l.handle(d, engine.Input{Kind: engine.Elapsed})
 	}
+	if d.gone {
+		l.settleGone(d)
+	}
+}
+
+// settleGone lets a domain go whose cgroup is gone. One that only its files say it
+// of is looked for first.
+func (l *loop) settleGone(d *domain) {
+	if l.within.paths[d.path] == d {
+		l.vanished(d)
+		return
+	}
+	l.letGo(d)
 }
 
 // collect hands in what the workers have done; what concerns a victim that was

@@ -123,6 +123,9 @@ func (d *domain) relent(acts uint8) {
 func (l *loop) collectRelief() {
 	l.softened.Clear()
 	for _, d := range l.domains {
+		if d == nil {
+			continue
+		}
 		for i, w := range d.softer {
 			if w == nil {
 				continue
@@ -140,6 +143,9 @@ func (l *loop) collectRelief() {
 func (l *loop) closeRelief() {
 	ended := true
 	for _, d := range l.domains {
+		if d == nil {
+			continue
+		}
 		for i, w := range d.softer {
 			ended = (w == nil || w.Close()) && ended
 			d.softer[i] = nil

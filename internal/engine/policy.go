@@ -99,7 +99,8 @@ func Cgroup(m *Policy) Policy {
 	p.Pressure = pressure.Cgroup()
 	p.Window, p.Poll, p.PollUrgent, p.PollSlow = 2*time.Second, 200*time.Millisecond, 50*time.Millisecond, time.Second
 	p.FillRate = Linux().FillRate
-	p.Partial, p.Complete = 200*time.Millisecond, 1500*time.Millisecond
+	p.Low, p.Partial, p.Complete = 0, 200*time.Millisecond, 1500*time.Millisecond
+	p.Vmpressure, p.Relief = false, nil
 	p.Untriggered, p.Sampling = false, false
 	return p
 }

@@ -55,7 +55,7 @@ type Ring struct {
 	// The producer's own.
 	domains map[uint16]*Domain // those that came after the start
 	seq     uint64
-	told uint64 // seq at the last Notify
+	told    uint64 // seq at the last Notify
 }
 
 // NewRing makes a ring and touches all its memory, so that Append never waits

@@ -148,7 +148,12 @@ func mark(t *testing.T) guest.Mark {
 
 // step is one line of a trace, as far as the tests look at it.
 type step struct {
-	Seq  uint64 `json:"seq"`
+	Seq    uint64 `json:"seq"`
+	Domain int    `json:"domain"`
+	Closed bool   `json:"closed"`
+	Opened struct {
+		Name string `json:"name"`
+	} `json:"opened"`
 	Kind string `json:"kind"`
 	Out  struct {
 		Actions []struct {
