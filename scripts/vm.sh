@@ -49,6 +49,7 @@ failed=0
 rest() {
   local bad=0
   scenario rest '^TestIdle$' -kernel 6.12 || bad=1
+  scenario rest-domains '^TestManyCgroupsAtRest$' -kernel 6.12 || bad=1
   unit unit-at-rest '^TestUnitAtRest$' 6.12 || bad=1
   return $bad
 }
@@ -59,13 +60,16 @@ for kernel in 6.12 6.1; do
   scenario "hogs-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10 || failed=1
   scenario "hogs-zram-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10 -zram 230 || failed=1
 done
+for kernel in 6.12 6.1; do
+  scenario "domains-$kernel" '^(TestBoxWithoutADomain|TestBoxedHog|TestHealthyBoxes|TestBoxesComeAndGo)$' -kernel $kernel -bulk 700 -disk-rate 20 || failed=1
+done
 scenario judge "^(TestLetBe|TestBombBesideStream)$" -kernel 6.12 -bulk 700 -disk-rate 20 || failed=1
 scenario victims "^(TestTheSessionLives|TestOrphanBombsDieAsAWhole|TestLeakBesideADatabase|TestOOMGroupDiesAsAWhole|TestCgroupDiesAsAWhole)$" -kernel 6.12 || failed=1
 scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestLacking)$' -kernel 6.12 || failed=1
 scenario no-psi '^TestLacking$' -kernel 6.1 -psi off || failed=1
 unit unit '^TestUnit$' 6.12 || failed=1
 guest packages-5.10 vm . './pkg/psi ./pkg/exitwait ./pkg/kill' -- -kernel 5.10 -oom allow -wall 600s || failed=1
-guest packages-6.12 vm . './pkg/exitwait ./pkg/taskwatch ./internal/memevent ./internal/memory' -- \
+guest packages-6.12 vm . './pkg/exitwait ./pkg/taskwatch ./internal/memevent ./internal/memory ./internal/cgroups' -- \
   -kernel 6.12 -zram 100 -oom allow -wall 600s || failed=1
 wait $resting || failed=1
 exit $failed
