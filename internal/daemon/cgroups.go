@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"runtime/debug"
+	"slices"
 
 	"github.com/lmkd/lmkd/internal/cgroups"
 	"github.com/lmkd/lmkd/internal/engine"
@@ -96,7 +98,7 @@ func (l *loop) regroup() {
 	if len(w.failed) > mostRetried {
 		return
 	}
-	for _, e := range w.failed {
+	for _, e := range slices.Collect(maps.Values(w.failed)) {
 		l.cameOrWent(e)
 	}
 }
@@ -112,8 +114,8 @@ func (l *loop) vanished(d *domain) {
 // cameOrWent opens a domain for a cgroup, or lets one go.
 func (l *loop) cameOrWent(e cgroups.Event) {
 	w := l.within
-	delete(w.failed, e.Path)
 	if e.Gone {
+		delete(w.failed, e.Path)
 		w.memory.Renew(e.Path)
 		if d := w.paths[e.Path]; d != nil {
 			delete(w.paths, e.Path)
@@ -127,6 +129,7 @@ func (l *loop) cameOrWent(e cgroups.Event) {
 		l.refused(e, err)
 		return
 	}
+	delete(w.failed, e.Path)
 	w.paths[e.Path], l.domains[d.id] = d, d
 	l.record.Open(d.id, w.groups[e.Pattern].Called(e.Path), d.policy)
 	if w.most < len(w.paths) {
@@ -149,10 +152,11 @@ func (l *loop) refused(e cgroups.Event, err error) {
 		w.full = true
 		return
 	}
-	if fd, gone := sys.OpenPath(w.root+e.Path, sys.PathOnly|sys.Directory); gone != 0 {
+	_, again := w.failed[e.Path]
+	fd, gone := sys.OpenPath(w.root+e.Path, sys.PathOnly|sys.Directory)
+	_ = fd.Close()
+	if again || gone != 0 {
 		return
-	} else {
-		_ = fd.Close()
 	}
 	if len(w.failed) < mostRetried+1 {
 		w.failed[e.Path] = e

@@ -164,6 +164,7 @@ func (l *loop) dispatch(events []sys.Event) (stop bool) {
 func (l *loop) note(d *domain, kind uint64, ready uint32) {
 	if kind >= tokenTrigger && ready&sys.Fail != 0 && !d.isMachine() {
 		d.gone = true
+		d.triggers.close() // they stay ready for good
 		return
 	}
 	switch kind {
