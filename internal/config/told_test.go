@@ -12,7 +12,7 @@ import (
 // in which it tries them.
 var variations = []string{
 	"true", "false", "0", "1", "7", "37", "250", "900", "3%", "37%", "99%", "37ms", "600ms", "3s", "37s", "5m", "37MiB", "37MiB/s", "2.5", "37:7",
-	"android", "embedded", "android15", "[7]", "[seven]", "[{comm: seven, effect: never}]", "[{at: low, do: notify}]", "[/seven]", "[seven.slice]",
+	"android", "embedded", "android15", "[7]", "[seven]", "[{comm: seven, effect: never}]", "[{at: low, do: notify}]", "[{cgroup: /seven}]", "[/seven]", "[seven.slice]",
 	"/seven", "unix:/seven", "off", "first", "kernel",
 }
 
