@@ -20,10 +20,6 @@ type Ask struct {
 	// Now is the time since boot, with suspend; 0 when it is not known, as in a
 	// captured tree: then nobody is young.
 	Now time.Duration
-	// Below is the path of the cgroup that the domain watches, empty for the whole
-	// machine, and Owner who owns it: what cgroups above it say does not count.
-	Below []byte
-	Owner uint32
 	// Surveyed says that the last Survey is of this episode: what has grown
 	// since then counts as growth.
 	Surveyed bool

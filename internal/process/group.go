@@ -22,7 +22,7 @@ type group struct {
 // openGroups opens the tree of cgroups, if it is one of version 2: only there
 // memory has what is read here.
 func (t *Table) openGroups(dir string) {
-	if exists(dir + "/cgroup.controllers") {
+	if t.groupDir = dir; exists(dir + "/cgroup.controllers") {
 		t.groupRoot, _ = sys.OpenPath(dir, sys.ReadOnly|sys.Directory)
 		t.makeEntries()
 	}
@@ -51,7 +51,11 @@ func (t *Table) heed(p *victim.Process) {
 // oomGroup gives the length of the part of path that dies as a whole, from the
 // top down, but not above what the domain watches; 0 for none.
 func (t *Table) oomGroup(path []byte) int {
-	for end := max(1, len(t.ask.Below)); end <= len(path); end++ {
+	top := 1
+	if t.ask.Within != nil {
+		top = max(1, len(t.ask.Within.path))
+	}
+	for end := top; end <= len(path); end++ {
 		if end < len(path) && path[end] != '/' || end == 1 {
 			continue
 		}
@@ -120,7 +124,7 @@ func (t *Table) readPreference(path []byte) (f victim.Flag) {
 	}
 	defer func() { _ = fd.Close() }()
 	owner, e := sys.Owner(fd.Int())
-	if e != 0 || owner != 0 && owner != t.ask.Owner {
+	if e != 0 || owner != 0 && (t.ask.Within == nil || owner != t.ask.Within.owner) {
 		return 0
 	}
 	if t.says(fd.Int(), avoidName) {

@@ -73,6 +73,7 @@ type Table struct {
 	owned               int
 
 	groupRoot  sys.FD // of cgroups of version 2
+	groupDir   string // its path
 	groups     [mostGroups]group
 	groupsRead int
 

@@ -37,6 +37,16 @@ func heeding(rules ...victim.Rule) Ask {
 	return ask
 }
 
+func subtree(t testing.TB, table *Table, dir string) *Subtree {
+	t.Helper()
+	s, err := table.Subtree(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
 func find(t testing.TB, found []victim.Process, pid int32) *victim.Process {
 	t.Helper()
 	for i := range found {
@@ -78,7 +88,7 @@ func TestOOMGroup(t *testing.T) {
 	}
 	// Within the domain of /app/in, what /app says does not count.
 	ask = heeding()
-	ask.Below = []byte("/app/in")
+	ask.Within = subtree(t, table, root+"/sys/fs/cgroup/app/in")
 	found, _ = choose(t, table, ask)
 	if p := find(t, found, 11); string(p.DyingCgroup()) != "/app/in" || p.Members != 0 {
 		t.Errorf("%s, %d members", p.DyingCgroup(), p.Members)
@@ -200,9 +210,9 @@ func TestPreference(t *testing.T) {
 	if p := find(t, found, 13); p.Effect != victim.Usual || winner(found, ask) != 13 {
 		t.Errorf("a user's own: %v", p.Effect)
 	}
-	ask.Owner = 1000
+	ask.Within = subtree(t, table, root+"/sys/fs/cgroup/user")
 	found, _ = choose(t, table, ask)
-	if p := find(t, found, 13); p.Effect != victim.Never || winner(found, ask) != 12 {
+	if p := find(t, found, 13); p.Effect != victim.Never || winner(found, ask) != 0 {
 		t.Errorf("a user's own domain: %v, winner %d", p.Effect, winner(found, ask))
 	}
 	ask.Policy.Preference = false

@@ -2,6 +2,7 @@ package process
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/lmkd/lmkd/internal/sys"
 )
@@ -16,7 +17,11 @@ const (
 
 // Subtree is a cgroup (v2) and all below it, as the place of a choice. Its owner
 // closes it.
-type Subtree struct{ dir sys.FD }
+type Subtree struct {
+	dir   sys.FD
+	path  []byte // as /proc/PID/cgroup has it; what cgroups above it say does not count
+	owner uint32
+}
 
 // Subtree opens the directory of a cgroup, "/sys/fs/cgroup/user.slice", for
 // choices of this table.
@@ -26,7 +31,12 @@ func (t *Table) Subtree(dir string) (*Subtree, error) {
 	if e != 0 {
 		return nil, &sys.OpError{Doing: "open cgroup " + dir, Errno: e}
 	}
-	return &Subtree{fd}, nil
+	s := &Subtree{dir: fd, path: []byte(strings.TrimPrefix(dir, t.groupDir))}
+	if s.owner, e = sys.Owner(fd.Int()); e != 0 {
+		s.Close()
+		return nil, &sys.OpError{Doing: "look at cgroup " + dir, Errno: e}
+	}
+	return s, nil
 }
 
 // makeEntries makes room for walks through cgroups.
