@@ -4,6 +4,7 @@ import (
 	"log"
 	"os"
 	"strings"
+	"sync"
 
 	sdnotify "github.com/coreos/go-systemd/v22/daemon"
 
@@ -27,6 +28,8 @@ type publisher struct {
 	server  *metrics.Server // nil unless metrics are served
 	file    *os.File        // of the trace, nil without one
 	run     *record.Publisher
+	standby *record.Publisher // of the watchdog's ring
+	stand   *record.Ring
 	sockets *sockets
 }
 
@@ -78,9 +81,12 @@ func (p *publisher) probed(findings []probe.Finding) {
 
 // begin makes the flight recorder for the policy that the kernel permits.
 func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
-	domains := []record.Domain{{Name: metrics.Machine, Policy: *policy}}
+	domains := []record.Domain{
+		{Name: metrics.Machine, Policy: *policy},
+		{ID: daemon.WatchdogDomain, Name: "watchdog", Policy: *policy},
+	}
 	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun}, func(line string) { p.say.Print(line) })
-	sinks := []record.Sink{observer{p.metrics, map[uint16]*record.Domain{}}, log, p.feed()}
+	sinks := []record.Sink{observer{p.metrics, map[uint16]*record.Domain{}}, log, told{p.feed()}}
 	if p.file != nil {
 		sinks = append(sinks, record.NewTraceWriter(p.file, header(domains), func(err error) {
 			p.say.Printf("the trace ends here: %v", err)
@@ -91,8 +97,52 @@ func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 		size = record.TraceSize
 	}
 	ring := record.NewRing(size)
-	p.run = record.Publish(ring, sinks...)
+	all := &shared{sinks: sinks}
+	p.run = record.Publish(ring, all)
+	p.stand = record.NewRing(record.Size{Entries: 64, Tables: 2, Outcomes: 2})
+	p.standby = record.Publish(p.stand, all)
 	return ring, nil
+}
+
+// watchdog gives the flight recorder of the watchdog's thread.
+func (p *publisher) watchdog() daemon.Recorder { return p.stand }
+
+// told keeps the watchdog's levels from clients: it looks once, and never says
+// that a level is over.
+type told struct{ record.Sink }
+
+func (t told) Record(e *record.Entry) {
+	if e.Domain == daemon.WatchdogDomain && e.Out.LevelChanged {
+		quiet := *e
+		quiet.Out.LevelChanged = false
+		e = &quiet
+	}
+	t.Sink.Record(e)
+}
+
+// shared are the sinks of two publishers, one at a time: the loop's, and the
+// watchdog's that stands in for it.
+type shared struct {
+	mu    sync.Mutex
+	sinks []record.Sink
+}
+
+func (s *shared) Record(e *record.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sink := range s.sinks {
+		sink.Record(e)
+	}
+}
+
+func (s *shared) Flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sink := range s.sinks {
+		if f, ok := sink.(record.Flusher); ok {
+			f.Flush()
+		}
+	}
 }
 
 // clients gives what clients say from outside.
@@ -107,7 +157,7 @@ func (p *publisher) clients() daemon.Clients {
 func (p *publisher) feed() record.Sink {
 	return &control.Feed{
 		Android: p.sockets.android, Native: p.sockets.native, DryRun: p.dryRun,
-		Name: func(uint16) string { return metrics.Machine },
+		Name: domainName,
 	}
 }
 
@@ -151,6 +201,7 @@ func (p *publisher) ready(s daemon.Sources) {
 func (p *publisher) close() error {
 	if p.run != nil {
 		p.run.Close()
+		p.standby.Close()
 	}
 	p.sockets.close()
 	if p.server != nil {
@@ -171,7 +222,7 @@ type observer struct {
 func (o observer) Record(e *record.Entry) {
 	o.m.Dropped(e.Lost)
 	if e.Of == nil {
-		o.m.Observe(metrics.Machine, &e.In, &e.Out)
+		o.m.Observe(domainName(e.Domain), &e.In, &e.Out)
 		return
 	}
 	if before := o.domains[e.Domain]; before != nil && before != e.Of {
@@ -184,4 +235,12 @@ func (o observer) Record(e *record.Entry) {
 		return
 	}
 	o.m.Observe(e.Of.Name, &e.In, &e.Out)
+}
+
+// domainName names a domain for metrics and clients.
+func domainName(id uint16) string {
+	if id == daemon.WatchdogDomain {
+		return "watchdog"
+	}
+	return metrics.Machine
 }

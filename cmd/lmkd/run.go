@@ -61,7 +61,7 @@ func (o *runOptions) run() error {
 		Root: "/", Policy: cfg.Machine, Groups: groups(cfg), Realtime: cfg.Realtime, DryRun: o.dryRun,
 		Watchdog: cfg.Watchdog, State: statePath(),
 		Feed: func() { _, _ = sdnotify.SdNotify(false, sdnotify.SdNotifyWatchdog) }, FeedEvery: allowed / 2,
-		Clients: pub.clients(), Record: pub.begin, Say: say.Printf, Ready: pub.ready,
+		Clients: pub.clients(), Record: pub.begin, WatchdogRecord: pub.watchdog, Say: say.Printf, Ready: pub.ready,
 	})
 	if err != nil {
 		return exit(exitFailed, err)

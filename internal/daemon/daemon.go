@@ -38,6 +38,9 @@ type Options struct {
 	// Record makes the flight recorder, once the policy is what the kernel
 	// lets it be.
 	Record func(*engine.Policy) (Recorder, error)
+	// WatchdogRecord gives the flight recorder of the watchdog's own thread,
+	// after Record; needed with a Watchdog alone.
+	WatchdogRecord func() Recorder
 
 	// Say tells the person who runs the machine what wakes the daemon in place
 	// of what the kernel refuses.
@@ -113,9 +116,10 @@ func (d *Daemon) Run() error {
 	if err = d.openDomains(l); err != nil {
 		return err
 	}
-	if l.watchdog, err = d.openWatchdog(); err != nil {
+	if l.watchdog, err = d.openWatchdog(l.machine().policy); err != nil {
 		return err
 	}
+	l.watchdog.start()
 	collectGarbage()
 	if d.opt.Ready != nil {
 		d.opt.Ready(l.kinds())

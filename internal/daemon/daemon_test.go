@@ -124,7 +124,7 @@ func (asked) examine(*kill.Reapers, int, uint64)                     {}
 // A stopped loop does not make the watchdog of memory that is not short kill.
 func TestWatchdogLooksBeforeItKills(t *testing.T) {
 	child, said := sleeper(t), &lines{}
-	w := openTestWatchdog(t, said, shortMemory(t, 400<<10, child)) // kB available
+	w, _ := openTestWatchdog(t, said, shortMemory(t, 400<<10, child)) // kB available
 	w.stand()
 	if !said.has("memory is not short") || !alive(child) {
 		t.Errorf("said %q, child alive: %v", said.text, alive(child))
@@ -135,28 +135,67 @@ func TestWatchdogLooksBeforeItKills(t *testing.T) {
 // the largest process that may die is dead.
 func TestWatchdogStandsIn(t *testing.T) {
 	child, said := sleeper(t), &lines{}
-	w := openTestWatchdog(t, said, shortMemory(t, 2<<10, child))
+	w, seen := openTestWatchdog(t, said, shortMemory(t, 2<<10, child))
 	w.busy() // and never idle: the loop hangs
 	_ = child.Wait()
 	w.idle()
-	if !said.has(fmt.Sprintf("(%d)", child.Process.Pid)) || !said.has("reason: low_available") {
-		t.Errorf("said %q", said.text)
+	o := <-seen.told
+	if int(o.Victim.PID) != child.Process.Pid || o.Verdict.Reason != pressure.LowAvailable || o.ExitedAt == 0 || !said.has("the loop has hung") {
+		t.Errorf("%+v, said %q", o, said.text)
+	}
+	order := strings.Join(seen.order, " ")
+	if !strings.Contains(order, "list kill signal wait") {
+		t.Errorf("the record was not made before the signal: %s", order)
 	}
 }
 
-func openTestWatchdog(t *testing.T, said *lines, root string) *watchdog {
+// standIn is the record of a watchdog, with the signal where it was sent.
+type standIn struct {
+	witness
+	told chan engine.Outcome
+}
+
+func (s *standIn) Append(d uint16, in *engine.Input, out *engine.Output) {
+	s.witness.Append(d, in, out)
+	if out.Outcome != nil {
+		s.told <- *out.Outcome
+	}
+}
+
+func (*standIn) Notify()                             {}
+func (*standIn) Open(uint16, string, *engine.Policy) {}
+func (*standIn) Close(uint16)                        {}
+
+// heard is a killer that says when it is asked.
+type heard struct {
+	killer
+	signalled func()
+}
+
+func (h heard) signal(p kill.Process, startTime uint64, sig int) sys.Errno {
+	h.signalled()
+	return h.killer.signal(p, startTime, sig)
+}
+
+func openTestWatchdog(t *testing.T, said *lines, root string) (*watchdog, *standIn) {
 	t.Helper()
 	p := engine.Linux()
-	d, err := New(Options{Root: root, Policy: p, Watchdog: 50 * time.Millisecond, Say: said.say})
+	seen := &standIn{told: make(chan engine.Outcome, 1)}
+	d, err := New(Options{
+		Root: root, Policy: p, Watchdog: 50 * time.Millisecond, Say: said.say,
+		WatchdogRecord: func() Recorder { return seen },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := d.openWatchdog()
+	w, err := d.openWatchdog(&p)
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.killer = heard{w.killer, func() { seen.order = append(seen.order, "signal") }}
+	w.start()
 	t.Cleanup(w.idle)
-	return w
+	return w, seen
 }
 
 type lines struct {

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/memory"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
@@ -13,40 +14,47 @@ import (
 	"github.com/lmkd/lmkd/pkg/victim"
 )
 
+// WatchdogDomain is the number of the watchdog's own domain in the record: what it
+// sees and decides is a run of the engine like any other.
+const WatchdogDomain = 1<<16 - 1
+
 // watchdog stands in for a loop that hangs. The loop arms its timer when it
 // begins to handle events and disarms it before it waits again, so that at rest
 // no timer runs. It shares nothing with the loop but the policy, which nobody
-// changes: its own thread, its own eyes, the same rules.
+// changes: its own thread, its own eyes, its own engine, the same rules. It kills
+// one process a hang, never those who would die with it.
 type watchdog struct {
 	timer   *sys.Timerfd
 	limit   time.Duration
-	policy  *watchPolicy
+	policy  *engine.Policy
+	state   *engine.State
+	record  Recorder
 	memory  *memory.Reader
 	table   *process.Table
 	killer  killer
 	clients Clients
 	say     func(format string, args ...any)
-	victim  exitwait.Process
-	sample  pressure.Sample
-	ranking victim.Ranking
-}
 
-// watchPolicy is the part of the policy that a stand-in needs.
-type watchPolicy struct {
-	pressure pressure.Policy
-	victim   victim.Policy
+	victim     exitwait.Process
+	dying      bool // victim is open
+	killed     bool // in this hang
+	until      time.Duration
+	sample     pressure.Sample
+	marks      pressure.Watermarks
+	verdict    pressure.Verdict // the last one
+	candidates []victim.Process
+	in         engine.Input
 }
 
 // openWatchdog makes a watchdog with everything that it will ever hold; nil
-// when limit is 0.
-func (d *Daemon) openWatchdog() (*watchdog, error) {
+// when its limit is 0.
+func (d *Daemon) openWatchdog(p *engine.Policy) (*watchdog, error) {
 	if d.opt.Watchdog <= 0 {
 		return nil, nil
 	}
 	w := &watchdog{
 		limit: d.opt.Watchdog, killer: d.killer(), clients: d.opt.clients(), say: d.opt.Say,
-		policy:  &watchPolicy{d.opt.Policy.Pressure, d.opt.Policy.Victim},
-		ranking: victim.Ranking{Places: make([]victim.Place, 0, finalists)},
+		policy: p, state: engine.NewState(finalists), record: d.opt.WatchdogRecord(),
 	}
 	var err error
 	if w.timer, err = sys.NewTimerfd(); err != nil {
@@ -58,9 +66,16 @@ func (d *Daemon) openWatchdog() (*watchdog, error) {
 	if w.table, err = process.Open(d.opt.Root, process.Options{Own: int32(sys.Getpid()), Finalists: finalists}); err != nil {
 		return nil, err
 	}
-	w.choose() // a rehearsal
-	go w.run()
+	w.look(true) // a rehearsal
+	w.list(&engine.Action{Query: victim.Query{MinAdj: -1000}})
 	return w, nil
+}
+
+// start lets it wait for its timer.
+func (w *watchdog) start() {
+	if w != nil {
+		go w.run()
+	}
 }
 
 // busy and idle are the loop's: it begins to handle events, and waits again.
@@ -85,56 +100,144 @@ func (w *watchdog) run() {
 	}
 }
 
-// stand kills one process if memory is short, by the loop's own rules.
+// stand looks as after a complete stall, which a loop that hangs is, and sees to
+// one kill if memory is short.
 func (w *watchdog) stand() {
-	verdict, p := w.choose()
-	if !verdict.Act {
-		w.say("watchdog: the loop has hung for %v; memory is not short, so nothing is killed", w.limit)
-		return
+	w.say("watchdog: the loop has hung for %v", w.limit)
+	w.killed = false
+	w.handle(engine.Input{Kind: engine.Woken, Source: engine.FromPSI, Event: pressure.LevelCritical})
+	if w.in.Kind == engine.Woken { // it had stopped in the middle: begin anew
+		w.handle(engine.Input{Kind: engine.Started})
 	}
-	if p == nil {
-		w.say("watchdog: the loop has hung for %v and nobody qualifies for %v", w.limit, verdict.Reason)
-		return
+	switch v := &w.verdict; {
+	case w.killed: // the record tells of it
+	case v.Act:
+		w.say("watchdog: nobody is killed for %v", v.Reason)
+	default:
+		w.say("watchdog: memory is not short, so nothing is killed")
 	}
-	w.say("watchdog: the loop has hung for %v: Kill %q (%d), uid %d, oom_score_adj %d to free %dkB rss, %dkB swap; reason: %v",
-		w.limit, p.Name(), p.PID, p.UID, p.Adj, p.RSS>>10, p.Swap>>10, verdict.Reason)
-	if err := w.victim.Reset(int(p.PID)); err != nil {
-		w.say("watchdog: open pidfd %d: %v", p.PID, err)
-		return
-	}
-	defer w.victim.Close()
-	if e := w.killer.signal(&w.victim, p.StartTime, sys.SIGKILL); e != 0 {
-		w.say("watchdog: signal %d: %v", p.PID, e)
-		return
-	}
-	r := kill.Reap(w.victim.Fd(), kill.DefaultRetry)
-	ready, _ := sys.PollFor(w.victim.Fd(), int(w.limit/time.Millisecond))
-	w.say("watchdog: process_mrelease %s in %v, gone: %v", sys.ErrnoName(r.Errno), r.Took, ready != 0)
+	w.bury()
+	w.record.Notify()
 }
 
-// choose looks at memory as after a complete stall, which a loop that hangs is,
-// and ranks the processes if that is a reason to act.
-func (w *watchdog) choose() (pressure.Verdict, *victim.Process) {
-	now := sys.Now()
-	_ = w.memory.Watermarks(now, &w.sample.Watermarks)
-	if err := w.memory.Sample(now, &w.sample); err != nil {
-		return pressure.Verdict{}, nil
+// handle steps the engine with in and with the answers to its actions. The record
+// is made before the actions.
+func (w *watchdog) handle(in engine.Input) {
+	w.in = in
+	for more := true; more; {
+		w.in.At = sys.Now()
+		out := engine.Step(w.policy, w.state, &w.in)
+		w.record.Append(WatchdogDomain, &w.in, out)
+		if out.Verdict != nil {
+			w.verdict = *out.Verdict
+		}
+		more = false
+		for i := range out.Actions {
+			more = w.do(&out.Actions[i]) || more
+		}
 	}
-	var st pressure.State
-	v := pressure.Judge(&w.policy.pressure, &st, &pressure.Input{Sample: &w.sample, Event: pressure.LevelCritical})
-	q := victim.Query{MinAdj: v.MinAdj}
+}
+
+// do carries out one action; true when the answer is the next input.
+func (w *watchdog) do(a *engine.Action) bool {
+	switch a.Do {
+	case engine.Sample:
+		w.look(a.Watermarks)
+	case engine.List:
+		if w.killed {
+			return false
+		}
+		w.list(a)
+	case engine.Kill:
+		w.strike(a)
+	case engine.Escalate:
+		e := w.killer.signal(&w.victim, w.victim.StartTime(), sys.SIGKILL)
+		w.in = engine.Input{Kind: engine.Signalled, Errno: int32(e)}
+	case engine.Abandon:
+		w.forget()
+		return false
+	case engine.Wait:
+		w.until = a.Until
+		return false
+	default:
+		return false
+	}
+	return true
+}
+
+// look answers Sample.
+func (w *watchdog) look(marks bool) {
+	now := sys.Now()
+	if marks {
+		_ = w.memory.Watermarks(now, &w.marks)
+	}
+	err := w.memory.Sample(now, &w.sample)
+	w.sample.Watermarks = w.marks
+	w.in = engine.Input{Kind: engine.Sampled, Sample: &w.sample, Errno: int32(sys.ErrnoOf(err))}
+}
+
+// list answers List.
+func (w *watchdog) list(a *engine.Action) {
+	start := sys.Now()
 	m := &w.sample.Memory
-	found, _, err := w.table.Candidates(process.Ask{
-		Policy: &w.policy.victim, Query: q, Roll: w.clients.Roll(), Shmem: m.Shmem,
+	found, stats, err := w.table.Candidates(process.Ask{
+		Policy: &w.policy.Victim, Query: a.Query, Dying: w.policy.CountDying,
+		Roll: w.clients.Roll(), Available: m.Available, Shmem: m.Shmem,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	})
-	if err != nil {
-		return v, nil
+	w.candidates = found
+	w.in = engine.Input{Kind: engine.Listed, Candidates: found, Errno: int32(sys.ErrnoOf(err))}
+	w.in.Listing = engine.Listing{
+		Seen: stats.Seen, Refused: stats.Refused, Detailed: stats.Detailed, Took: sys.Now() - start,
 	}
-	w.policy.victim.Rank(&q, found, &w.ranking)
-	i, ok := w.ranking.Winner()
-	if !ok {
-		return v, nil
+}
+
+// strike answers Kill.
+func (w *watchdog) strike(a *engine.Action) {
+	start, target, sig := sys.Now(), &w.candidates[a.Index], sys.SIGKILL
+	if a.Soft {
+		sig = sys.SIGTERM
 	}
-	return v, &found[i]
+	w.killed = true
+	e := sys.ErrnoOf(w.victim.Reset(int(target.PID)))
+	if e == 0 {
+		w.dying = true
+		if e = w.killer.signal(&w.victim, target.StartTime, sig); e != 0 {
+			w.forget()
+		}
+	}
+	w.in = engine.Input{Kind: engine.Signalled, Errno: int32(e), Took: sys.Now() - start}
+}
+
+// bury takes the victim's memory back and waits for its end, or until the engine
+// gives it up. The publisher is told before each wait.
+func (w *watchdog) bury() {
+	for back := false; w.dying; {
+		w.record.Notify()
+		if r := kill.Reap(w.victim.Fd(), kill.DefaultRetry); r.OK() && !back {
+			back = true
+			w.handle(engine.Input{Kind: engine.Reaped, Took: r.Took})
+		}
+		for pause := w.until - sys.Now(); pause > 0 && w.running(pause); pause = w.until - sys.Now() {
+		}
+		if w.dying && !w.running(0) {
+			w.forget()
+			w.handle(engine.Input{Kind: engine.Exited})
+			return
+		}
+		w.handle(engine.Input{Kind: engine.Elapsed})
+	}
+}
+
+// running waits up to pause for the victim's end, and reports whether it runs on.
+func (w *watchdog) running(pause time.Duration) bool {
+	ready, e := sys.PollFor(w.victim.Fd(), int((pause+time.Millisecond-1)/time.Millisecond))
+	return e != 0 || ready == 0
+}
+
+func (w *watchdog) forget() {
+	if w.dying {
+		w.dying = false
+		_ = w.victim.Close()
+	}
 }
