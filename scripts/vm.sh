@@ -66,6 +66,7 @@ done
 scenario judge "^(TestLetBe|TestBombBesideStream)$" -kernel 6.12 -bulk 700 -disk-rate 20 || failed=1
 scenario victims "^(TestTheSessionLives|TestOrphanBombsDieAsAWhole|TestLeakBesideADatabase|TestOOMGroupDiesAsAWhole|TestCgroupDiesAsAWhole)$" -kernel 6.12 || failed=1
 scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestLacking)$' -kernel 6.12 || failed=1
+scenario relief '^(TestReclaimSparesAKill|TestFreezeEnds|TestNothingSofterByDefault)$' -kernel 6.12 -bulk 700 -disk-rate 20 -zram 230 || failed=1
 scenario no-psi '^TestLacking$' -kernel 6.1 -psi off || failed=1
 unit unit '^TestUnit$' 6.12 || failed=1
 guest packages-5.10 vm . './pkg/psi ./pkg/exitwait ./pkg/kill' -- -kernel 5.10 -oom allow -wall 600s || failed=1

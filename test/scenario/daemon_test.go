@@ -154,10 +154,13 @@ type step struct {
 	Opened struct {
 		Name string `json:"name"`
 	} `json:"opened"`
-	Kind string `json:"kind"`
-	Out  struct {
+	Kind  string `json:"kind"`
+	Act   uint8  `json:"act"`
+	Bytes uint64 `json:"bytes"`
+	Out   struct {
 		Actions []struct {
-			Do string `json:"do"`
+			Do   string `json:"do"`
+			Acts uint8  `json:"acts"`
 		} `json:"actions"`
 		Note    string `json:"note"`
 		Outcome *struct {
