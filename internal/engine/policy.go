@@ -93,7 +93,8 @@ func Linux() Policy {
 }
 
 // Cgroup gives the defaults for one cgroup of a machine with the policy m: its
-// victims and its kills are the machine's, its pressure is its own.
+// victims and its kills are the machine's, its pressure is its own, and what is
+// softer than a kill is the machine's alone.
 func Cgroup(m *Policy) Policy {
 	p := *m
 	p.Pressure = pressure.Cgroup()
@@ -102,6 +103,7 @@ func Cgroup(m *Policy) Policy {
 	p.Low, p.Partial, p.Complete = 0, 200*time.Millisecond, 1500*time.Millisecond
 	p.Vmpressure, p.Relief = false, nil
 	p.Untriggered, p.Sampling = false, false
+	p.Relief = nil
 	return p
 }
 
