@@ -21,7 +21,7 @@ func parseStatus(b []byte) (tgid int32, uid uint32, err error) {
 		return 0, 0, err
 	}
 	if t > 1<<31-1 {
-		return 0, 0, fmt.Errorf("Tgid %d is no pid", t)
+		return 0, 0, fmt.Errorf("thread group %d is no pid", t)
 	}
 	return int32(t), uint32(u), nil
 }

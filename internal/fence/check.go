@@ -135,6 +135,22 @@ func (f *file) alone() {
 	})
 }
 
+// outside is what the loop must not know: who talks to other programs waits for
+// them.
+var outside = []string{
+	"net", "net/http", Module + "/internal/control", Module + "/internal/metrics", Module + "/internal/config", Module + "/pkg/lmkproto",
+}
+
+// quiet checks a file of the loop's room: what clients say reaches it as data.
+func (f *file) quiet() {
+	f.each(func(path string) string {
+		if inside(path, outside) {
+			return "the loop imports " + path
+		}
+		return ""
+	})
+}
+
 func inside(path string, list []string) bool {
 	for _, p := range list {
 		if p == path {

@@ -96,6 +96,15 @@ func TestPublicPackagesStandAlone(t *testing.T) {
 	}
 }
 
+// TestTheLoopKnowsNoSockets: what clients say, and who is told, is not its affair.
+func TestTheLoopKnowsNoSockets(t *testing.T) {
+	for _, path := range sources(t, "internal/daemon") {
+		if !strings.HasSuffix(path, "_test.go") {
+			report(t, path, (*file).quiet)
+		}
+	}
+}
+
 // TestTheFenceHolds: each check finds what it is there for.
 func TestTheFenceHolds(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -120,6 +129,10 @@ func TestTheFenceHolds(t *testing.T) {
 		"syscall":      {(*file).door, `import _ "syscall"`, "only internal/sys imports syscall"},
 		"alone":        {(*file).alone, `import _ "github.com/lmkd/lmkd/internal/sys"`, ""},
 		"not alone":    {(*file).alone, `import _ "github.com/lmkd/lmkd/pkg/psi"`, "imports github.com/lmkd/lmkd/pkg/psi"},
+		"quiet":        {(*file).quiet, `import _ "github.com/lmkd/lmkd/pkg/psi"`, ""},
+		"sockets":      {(*file).quiet, `import _ "github.com/lmkd/lmkd/internal/control"`, "the loop imports github.com/lmkd/lmkd/internal/control"},
+		"protocol":     {(*file).quiet, `import _ "github.com/lmkd/lmkd/pkg/lmkproto"`, "the loop imports"},
+		"network":      {(*file).quiet, `import _ "net"`, "the loop imports net"},
 		"another room": {(*file).alone, `import _ "github.com/lmkd/lmkd/internal/engine"`, "imports github.com/lmkd/lmkd/internal/engine"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,21 @@ func NewSeqpacket(path string, mode uint32) (FD, error) {
 	return fd, nil
 }
 
+// DialSeqpacket connects to such a socket; Read and Write of the descriptor wait,
+// and are a packet each.
+func DialSeqpacket(path string) (FD, error) {
+	n, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return FD{}, &OpError{"make a socket", errno(err)}
+	}
+	if err = unix.Connect(n, &unix.SockaddrUnix{Name: path}); err != nil {
+		fd := NewFD(n)
+		_ = fd.Close()
+		return FD{}, &OpError{"connect to " + path, errno(err)}
+	}
+	return NewFD(n), nil
+}
+
 // ListenSeqpacket lets clients connect to a bound socket; every packet from them
 // comes with credentials. A socket of another kind is refused.
 func ListenSeqpacket(fd, backlog int) error {
