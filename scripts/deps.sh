@@ -99,6 +99,23 @@ download_deb() {
 	(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$1" >/dev/null 2>&1)
 }
 
+# install_earlyoom takes the peer of a benchmark out of its package, which would
+# start it as a service.
+install_earlyoom() {
+	echo "deps: fetching earlyoom" >&2
+	tmp=$(mktemp -d)
+	trap 'rm -rf "$tmp"' EXIT
+	if ! download_deb earlyoom; then
+		as_root apt-get -qq -o DPkg::Lock::Timeout=300 update
+		download_deb earlyoom || die "no earlyoom in Debian's archive"
+	fi
+	dpkg-deb -x "$tmp"/*.deb "$tmp/tree"
+	mkdir -p "$cache/bin"
+	mv "$tmp/tree/usr/bin/earlyoom" "$cache/bin/earlyoom"
+	rm -rf "$tmp"
+	trap - EXIT
+}
+
 install_go() {
 	case $(uname -m) in
 	x86_64) arch=amd64 sum=$GO_SHA256_amd64 ;;
@@ -128,4 +145,7 @@ packages=$(missing)
 go_is_new || install_go
 if [ "$purpose" = all ] && ! has promtool && [ ! -x "$cache/bin/promtool" ]; then
 	install_promtool
+fi
+if [ "$purpose" = all ] && ! has earlyoom && [ ! -x "$cache/bin/earlyoom" ]; then
+	install_earlyoom
 fi

@@ -72,5 +72,8 @@ unit unit '^TestUnit$' 6.12 || failed=1
 guest packages-5.10 vm . './pkg/psi ./pkg/exitwait ./pkg/kill' -- -kernel 5.10 -oom allow -wall 600s || failed=1
 guest packages-6.12 vm . './pkg/exitwait ./pkg/taskwatch ./internal/memevent ./internal/memory ./internal/cgroups' -- \
   -kernel 6.12 -zram 100 -oom allow -wall 600s || failed=1
+for kernel in 5.10 6.1 6.12; do
+  guest "tasks-$kernel" vm 'Pass|Walk' './internal/taskiter ./internal/process' -- -kernel $kernel -oom allow -wall 600s || failed=1
+done
 wait $resting || failed=1
 exit $failed

@@ -1,14 +1,18 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/memory"
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/taskiter"
 	"github.com/lmkd/lmkd/pkg/kill"
 )
 
@@ -144,7 +148,7 @@ func (d *Daemon) open() (*loop, error) {
 		return nil, err
 	}
 	l.domains = []*domain{newDomain(machine, &p, reader)}
-	if l.table, err = process.Open(d.opt.Root, process.Options{Own: int32(sys.Getpid()), Finalists: finalists}); err != nil {
+	if err = d.openTable(l); err != nil {
 		return nil, err
 	}
 	l.killer = d.killer()
@@ -157,6 +161,23 @@ func (d *Daemon) open() (*loop, error) {
 		return nil, err
 	}
 	return l, l.watch()
+}
+
+// openTable opens the process table, with the kernel's own list of tasks where
+// it is to be had. The watchdog goes without: what it stands in for may be stuck
+// in just that.
+func (d *Daemon) openTable(l *loop) (err error) {
+	o := process.Options{Own: int32(sys.Getpid()), Finalists: finalists}
+	if d.opt.Root == "/" && taskiter.Possible() == nil {
+		if l.tasks, err = taskiter.Open(); err == nil {
+			o.Tasks = l.tasks
+			debug.FreeOSMemory() // the kernel's types took 8 MiB, and locked memory is not given back
+		} else if !errors.Is(err, os.ErrPermission) { // which internal/probe has said
+			d.opt.Say("processes are listed by the files of /proc, which takes ten times as long: %v", err)
+		}
+	}
+	l.table, err = process.Open(d.opt.Root, o)
+	return err
 }
 
 // openState opens the file of the kills under way and gives those that an
@@ -208,6 +229,9 @@ func (l *loop) close() {
 	l.reapers.Close()
 	_ = l.epoll.Close()
 	l.inflight.close()
+	if l.tasks != nil {
+		_ = l.tasks.Close()
+	}
 }
 
 // harden takes what a killer needs to run when nothing else can. What is

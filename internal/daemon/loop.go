@@ -7,6 +7,7 @@ import (
 	"github.com/lmkd/lmkd/internal/process"
 	"github.com/lmkd/lmkd/internal/relief"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/taskiter"
 	"github.com/lmkd/lmkd/pkg/exitwait"
 	"github.com/lmkd/lmkd/pkg/kill"
 	"github.com/lmkd/lmkd/pkg/pressure"
@@ -51,6 +52,7 @@ type loop struct {
 	running  bool      // begin is over
 	flights  uint64    // counts victims of all domains
 	table    *process.Table
+	tasks    *taskiter.Iter // nil where processes are listed by files alone
 	record   Recorder
 	reapers  *kill.Reapers
 	clients  Clients

@@ -34,6 +34,7 @@ func perfect(t *testing.T) *host {
 		root: root, needs: wanted,
 		arm:        func(string, psi.Threshold) error { return nil },
 		events:     func() error { return nil },
+		tasks:      func() error { return nil },
 		capability: func(uint) (bool, error) { return true, nil },
 		memlock:    func() (uint64, error) { return 8 << 20, nil },
 		realtime:   func(int) error { return nil },
@@ -128,6 +129,10 @@ func TestLacking(t *testing.T) {
 			h.events = func() error { return &memevent.Error{Doing: "load", Err: sys.ENOSYS, Cure: "a newer kernel"} }
 		}, Missing, "a newer kernel", OK},
 		"events fail": {"reclaim events", func(h *host) { h.events = func() error { return errors.New("odd") } }, Missing, "odd", Missing},
+		"no types":    {"task iterator", func(h *host) { h.tasks = func() error { return sys.ENOENT } }, Missing, "CONFIG_DEBUG_INFO_BTF", OK},
+		"no CAP_BPF": {"task iterator", func(h *host) {
+			h.capability = func(c uint) (bool, error) { return c != sys.CapBPF && c != sys.CapSysAdmin, nil }
+		}, Denied, "no CAP_BPF", OK},
 		"no CAP_KILL": {"signals to all processes", func(h *host) { h.capability = noCapability }, Denied, "no CAP_KILL", Denied},
 		"no capget": {"signals to all processes", func(h *host) {
 			h.capability = func(uint) (bool, error) { return false, sys.ENOSYS }

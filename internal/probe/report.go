@@ -7,6 +7,7 @@ import (
 	"github.com/lmkd/lmkd/internal/memevent"
 	"github.com/lmkd/lmkd/internal/memory"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/taskiter"
 	"github.com/lmkd/lmkd/internal/vmpressure"
 	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/psi"
@@ -62,6 +63,7 @@ type host struct {
 	arm        func(path string, t psi.Threshold) error
 	events     func() error
 	vmpressure func() error
+	tasks      func() error
 	capability func(uint) (bool, error)
 	memlock    func() (uint64, error)
 	realtime   func(priority int) error
@@ -74,7 +76,7 @@ type host struct {
 func Report(root string, needs Needs) []Finding {
 	h := &host{
 		root: root, needs: needs,
-		arm: tryTrigger, events: tryEvents, vmpressure: tryVmpressure, capability: sys.HasCapability,
+		arm: tryTrigger, events: tryEvents, tasks: taskiter.Possible, vmpressure: tryVmpressure, capability: sys.HasCapability,
 		memlock: sys.MemlockLimit, realtime: sys.TryFIFO, oomScore: sys.OOMScoreAdj, cgroups: cgroupMode,
 	}
 	h.readMemory()

@@ -11,6 +11,7 @@ import (
 	"github.com/lmkd/lmkd/internal/memevent"
 	"github.com/lmkd/lmkd/internal/relief"
 	"github.com/lmkd/lmkd/internal/sys"
+	"github.com/lmkd/lmkd/internal/taskiter"
 	"github.com/lmkd/lmkd/pkg/pressure"
 	"github.com/lmkd/lmkd/pkg/psi"
 )
@@ -29,6 +30,7 @@ var table = []feature{
 	ofKernel(sys.Pidfd, always),
 	ofKernel(sys.PidfdSignalling, always),
 	ofKernel(sys.Mrelease, nil),
+	{"task iterator", "5.8", "a choice among thousands of processes takes ten times as long", nil, probeTasks},
 	{"signals to all processes", "", "other users' processes cannot be killed", always, probeKill},
 	{"sight of all processes", "", "other users' processes are never candidates", always, probeSight},
 	{"locked memory", "4.4", "the daemon itself may be swapped out under pressure", nil, probeLock},
@@ -123,6 +125,24 @@ func probeEvents(h *host) answer {
 		return refused(err, "see the kernel's log")
 	}
 	return refused(fmt.Errorf("%s: %w", e.Doing, e.Err), e.Cure)
+}
+
+// probeTasks does not load the iterator: the kernel's types are large.
+func probeTasks(h *host) answer {
+	if err := h.tasks(); err != nil {
+		return refused(err, taskiter.Cure)
+	}
+	for _, c := range []struct {
+		capability uint
+		name       string
+	}{{sys.CapBPF, "CAP_BPF"}, {sys.CapPerfmon, "CAP_PERFMON"}} {
+		if a := byCapability(h, c.capability, c.name); a.state != OK {
+			if admin := byCapability(h, sys.CapSysAdmin, "CAP_SYS_ADMIN"); admin.state != OK {
+				return a
+			}
+		}
+	}
+	return found("the kernel tells its types")
 }
 
 func probeKill(h *host) answer {

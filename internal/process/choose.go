@@ -49,6 +49,8 @@ type Stats struct {
 	Cut bool
 	// Remembered is true when the choice believed rows of an earlier scan.
 	Remembered bool
+	// Walked is true when phase one was a pass in the kernel.
+	Walked bool
 }
 
 // Candidates gives the processes that can be the victim: every one that could
@@ -59,7 +61,7 @@ type Stats struct {
 func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 	t.begin(ask)
 	defer t.keepSpare()
-	if t.usable() {
+	if !t.walks() && t.usable() {
 		t.recalled = true
 		if err := t.recall(); err != nil {
 			return nil, t.stats, err
@@ -76,7 +78,7 @@ func (t *Table) Candidates(ask Ask) ([]victim.Process, Stats, error) {
 	if err := t.scanFor(&ask); err != nil {
 		return nil, t.stats, err
 	}
-	if ask.Surveyed {
+	if ask.Surveyed && !t.walked {
 		t.remember()
 	}
 	t.search()
@@ -137,7 +139,7 @@ func (t *Table) begin(ask Ask) {
 	if ask.Policy.MinGain > ask.SwapUsed {
 		t.floor = ask.Policy.MinGain - ask.SwapUsed
 	}
-	t.recalled, t.unitsUsed, t.kinRead = false, 0, false
+	t.recalled, t.walked, t.unitsUsed, t.kinRead = false, false, 0, false
 	t.findOwn()
 }
 
@@ -227,8 +229,11 @@ func (t *Table) smallCanWin(best int) bool {
 	if t.stats.Small == 0 || best < 0 {
 		return t.stats.Small > 0
 	}
-	t.one = victim.Process{PID: math.MaxInt32, Adj: 1000, RSS: t.floor - 1, SwapHint: t.ask.SwapUsed}
-	t.one.Growth = t.floor - 1 + t.ask.SwapUsed
+	most := t.ask.Policy.MinGain - 1
+	if !t.walked {
+		most = t.floor - 1 + t.ask.SwapUsed
+	}
+	t.one = victim.Process{PID: math.MaxInt32, Adj: 1000, RSS: most, Growth: most}
 	return t.canWin(&t.one, best)
 }
 

@@ -134,6 +134,9 @@ func (t *Table) readStatus(p *victim.Process) outcome {
 		return isVanished
 	}
 	s.fill(p)
+	if t.walked { // what statm says, now
+		p.RSS, p.Shared = p.RssAnon+p.RssFile+p.RssShmem, p.RssFile+p.RssShmem
+	}
 	return isThere
 }
 

@@ -38,9 +38,13 @@ func (t *Table) Survey(ask Ask) error {
 	defer t.keepSpare()
 	t.base = baseline{at: uint64(ask.Now / tick), sizes: t.base.sizes[:0]}
 	err := t.scan()
-	t.remember()
-	for i := range t.current.rows {
-		r := &t.current.rows[i]
+	rows := t.rows // of a walk, by pid
+	if t.current.valid = false; !t.walked {
+		t.remember()
+		rows = t.current.rows
+	}
+	for i := range rows {
+		r := &rows[i]
 		if len(t.base.sizes) < cap(t.base.sizes) && r.flag&^victim.Registered == 0 {
 			t.base.sizes = append(t.base.sizes, size{t.held(r), r.pid})
 		}
@@ -51,7 +55,10 @@ func (t *Table) Survey(ask Ask) error {
 // held is what a row has. Where sizes come from statm, its hint is all the swap
 // in use, which is too little to tell whose it is.
 func (t *Table) held(r *row) uint64 {
-	if t.byScore {
+	switch {
+	case t.walked:
+		return r.rss + r.hint - min(r.hint, t.behind)
+	case t.byScore:
 		return r.rss + r.hint
 	}
 	return r.rss

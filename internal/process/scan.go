@@ -45,6 +45,10 @@ func (t *Table) scan() error {
 		t.visitRegistered()
 		return nil
 	}
+	if t.walked = t.walks() && t.walk() == 0; t.walked {
+		t.stats.Walked = true
+		return nil
+	}
 	return t.list(t.visit)
 }
 
@@ -98,6 +102,12 @@ func (t *Table) record(p *victim.Process, out outcome) {
 
 // complete reads what was left out of the small ones.
 func (t *Table) complete() {
+	if t.walked && !t.promotes { // they are complete
+		for i := range t.rows {
+			t.rows[i].small = false
+		}
+		return
+	}
 	all := t.rows
 	t.rows = t.rows[:0]
 	for _, r := range all {
@@ -111,10 +121,11 @@ func (t *Table) complete() {
 	}
 }
 
-// offer shows the rows to the shortlist, but for those that are not complete.
+// offer shows the rows to the shortlist, but for the small ones. The last pid
+// goes first: of equals it is the likeliest, and the others do not push it out.
 func (t *Table) offer() {
 	t.stats.Small = 0
-	for i := range t.rows {
+	for i := len(t.rows) - 1; i >= 0; i-- {
 		r := &t.rows[i]
 		if r.small {
 			t.stats.Small++

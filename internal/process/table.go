@@ -18,6 +18,9 @@ type Options struct {
 	Own int32
 	// Finalists is how many processes a page of a choice keeps; 0 means 64.
 	Finalists int
+	// Tasks replaces the files of phase one where the kernel can be asked so;
+	// nil for the files alone.
+	Tasks Tasks
 	// Cmdline says that finalists get their command line. Its pages belong to
 	// the process: to read them may mean to wait for its mmap_lock, or for
 	// its swap, so that it is off unless a rule needs it.
@@ -95,6 +98,8 @@ type Table struct {
 	// a kill are then marked in phase one.
 	promotes   bool
 	recalled   bool   // the rows are remembered ones
+	walked     bool   // the rows are of a pass in the kernel
+	behind     uint64 // bytes that its counts may lack
 	youngSince uint64 // clock ticks since boot, 0 when nobody is young
 	base       baseline
 	current    current
