@@ -2,6 +2,9 @@
 // killer acts, through BPF programs on tracepoints of mm/vmscan.c and
 // mm/oom_kill.c that are assembled here, in Go.
 //
+// It tells, too, when page faults have brought as much memory as was allowed: long
+// before anything must be reclaimed.
+//
 // The programs keep the present state in memory that is shared with this
 // process: which kswapd is awake since when, which task is in direct reclaim
 // since when, how often the OOM killer marked a victim. Reading it is a few

@@ -58,7 +58,7 @@ func killsTheHog(t *testing.T, name string, args ...string) {
 }
 
 // thrashFor is how long a working set that does not fit may go on unnoticed.
-const thrashFor = 90 * time.Second
+const thrashFor = 45 * time.Second
 
 // stallMin is the default of stall_min.
 const stallMin = 0.05

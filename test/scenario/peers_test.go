@@ -72,7 +72,7 @@ func TestBesidePeers(t *testing.T) {
 					all = append(all, o)
 					row := fmt.Sprintf("%s\t%s\t%v\t%v\t%.1fs\t%s\t%d\t%s", h, g.name, o.stalled.Full, o.stalled.Some,
 						o.took.Seconds(), o.fate, o.oomKills, strings.Join(o.died, " "))
-					t.Log(row)
+					t.Logf("stalls: %s", row)
 					fmt.Fprintln(w, row)
 				})
 			}
@@ -94,6 +94,9 @@ func assertBest(t *testing.T, all []outcome) {
 		t.Errorf("under lmkd the kernel's OOM killer killed %d, and %q died", ours.oomKills, ours.died)
 	}
 	for _, o := range all {
+		if o.fate == "alive" && ours.fate == "alive" {
+			continue // nobody found it worth a death: the two differ by chance
+		}
 		if ours.stalled.Full > o.stalled.Full+noise {
 			t.Errorf("full stall %v under lmkd, %v under %s", ours.stalled.Full, o.stalled.Full, o.guard)
 		}
