@@ -27,14 +27,18 @@ const (
 type sockets struct {
 	android *control.Android
 	native  *control.Native
+	booted  chan struct{} // closed when a client says so; nil where nobody waits for it
 }
 
 // openSockets serves what the configuration asks for. What is asked for by path
 // must be had; what is auto is done without, and said.
 func openSockets(c *config.Control, say *log.Logger) (*sockets, error) {
 	s := &sockets{}
+	if c.WaitForBoot {
+		s.booted = make(chan struct{})
+	}
 	err := s.serve(c.Android, say, "control.android_socket", func(auto bool) (err error) {
-		s.android, err = openAndroid(c, auto, say)
+		s.android, err = openAndroid(c, auto, s.booted, say)
 		return err
 	})
 	if err == nil {
@@ -75,8 +79,17 @@ func (s *sockets) close() {
 }
 
 // openAndroid takes the socket that was handed over, or makes one.
-func openAndroid(c *config.Control, auto bool, say *log.Logger) (*control.Android, error) {
-	opt := control.AndroidOptions{Trusted: c.Trusted, Say: say.Printf}
+func openAndroid(c *config.Control, auto bool, booted chan struct{}, say *log.Logger) (*control.Android, error) {
+	opt := control.AndroidOptions{Trusted: c.Trusted, NoStats: !c.Stats, Say: say.Printf}
+	if booted != nil {
+		opt.Boot = func() { close(booted) }
+	}
+	if c.SoftLimits {
+		var err error
+		if opt.SoftLimits, err = control.FindSoftLimits("/"); err != nil {
+			say.Printf("android.per_app_memcg: %v", err)
+		}
+	}
 	var listener sys.FD
 	if auto {
 		listener = inherited()

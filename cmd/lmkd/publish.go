@@ -85,7 +85,7 @@ func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 		{Name: metrics.Machine, Policy: *policy},
 		{ID: daemon.WatchdogDomain, Name: "watchdog", Policy: *policy},
 	}
-	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun}, func(line string) { p.say.Print(line) })
+	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun, Debug: p.cfg.Debug}, func(line string) { p.say.Print(line) })
 	sinks := []record.Sink{observer{p.metrics, map[uint16]*record.Domain{}}, log, told{p.feed()}}
 	if p.file != nil {
 		sinks = append(sinks, record.NewTraceWriter(p.file, header(domains), func(err error) {

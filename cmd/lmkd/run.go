@@ -66,7 +66,8 @@ func (o *runOptions) run() error {
 	if err != nil {
 		return exit(exitFailed, err)
 	}
-	stopOnSignal(d, say)
+	stopped := stopOnSignal(d, say)
+	pub.waitForBoot(stopped, allowed/2)
 	err = d.Run()
 	_, _ = sdnotify.SdNotify(false, sdnotify.SdNotifyStopping)
 	if err = errors.Join(err, pub.close()); err != nil {
@@ -109,12 +110,15 @@ func newLogger() *log.Logger {
 	return log.New(os.Stderr, "", flags)
 }
 
-// stopOnSignal ends the daemon on SIGTERM and SIGINT.
-func stopOnSignal(d *daemon.Daemon, say *log.Logger) {
-	c := make(chan os.Signal, 1)
+// stopOnSignal ends the daemon on SIGTERM and SIGINT, and then closes what it
+// gives.
+func stopOnSignal(d *daemon.Daemon, say *log.Logger) <-chan struct{} {
+	c, stopped := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(c, sys.TerminationSignals...)
 	go func() {
 		say.Printf("stopping: %v", <-c)
 		d.Stop()
+		close(stopped)
 	}()
+	return stopped
 }

@@ -12,6 +12,7 @@ func (d *decoder) check(c *Config) {
 	d.checkClashes(c)
 	d.derive(c)
 	d.checkStrategy(c)
+	d.checkBoot(c)
 	d.checkTimes(c)
 	d.checkPressure(c)
 	d.checkBands(c)
@@ -106,6 +107,13 @@ func (c *Config) sets(path string) bool {
 		}
 	}
 	return false
+}
+
+// checkBoot: somebody must be able to say that the machine is up.
+func (d *decoder) checkBoot(c *Config) {
+	if c.Control.WaitForBoot && c.Control.Android == "" {
+		d.blame(c, "waits for a client to send LMK_START_MONITORING or LMK_BOOT_COMPLETED, and control.android_socket is off", nil, "android.delay_monitors_until_boot")
+	}
 }
 
 // checkStrategy finds settings that contradict the choice of a strategy.

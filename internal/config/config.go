@@ -39,6 +39,7 @@ type Config struct {
 	Rules    []victim.Rule // of the file: in Machine before those of the profile
 	Protect  bool          // the profile's own rules hold
 	Realtime int           // SCHED_FIFO priority of the loop, 0 for nice -20 instead
+	Debug    bool          // the log explains every verdict that acts, and every choice
 	Trace    string        // file that the flight record is written to, "" for none
 	Metrics  Metrics
 	Domains  []Domain // the cgroups that are judged each for itself
@@ -55,6 +56,13 @@ type Metrics struct {
 
 // Control says where clients are heard.
 type Control struct {
+	// WaitForBoot has the daemon watch nothing until a trusted client says that the
+	// machine is up.
+	WaitForBoot bool
+	// Stats tells clients the numbers of each kill.
+	Stats bool
+	// SoftLimits gives the cgroup of each registered app a soft limit (cgroup v1).
+	SoftLimits bool
 	// Socket tells of levels and kills, Android speaks the protocol of Android's
 	// lmkd: a path, Auto, or "" for neither.
 	Socket, Android string
@@ -77,7 +85,7 @@ func Default(p Profile) *Config {
 	default:
 		c.Machine = engine.Linux()
 	}
-	c.Control.Socket = Auto
+	c.Control.Socket, c.Control.Stats = Auto, true
 	c.Protect = len(c.Machine.Victim.Rules) > 0
 	return c
 }
@@ -100,4 +108,5 @@ func (c *Config) lowRAM() {
 	c.Machine.Partial = 200 * time.Millisecond
 	p := &c.Machine.Pressure
 	p.LowRAM, p.ThrashingLimit, p.ThrashingLimitDecay = true, 30, 50
+	c.Control.SoftLimits = true
 }

@@ -70,7 +70,7 @@ func TestParseAndroid(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default(Android)
-	want.Machine.Pressure.LowRAM = true
+	want.Machine.Pressure.LowRAM, want.Control.SoftLimits = true, true
 	want.Machine.Partial, want.Machine.Window = 200*time.Millisecond, 2*time.Second
 	want.Machine.Pressure.ThrashingLimit, want.Machine.Pressure.ThrashingLimitDecay = 30, 50
 	want.Machine.Pressure.FilecacheMin = 100 << 10
@@ -190,6 +190,7 @@ func TestErrors(t *testing.T) {
 		{"profile: android\nandroid:\n  minfree_levels: 1000\n", `f:3:19: android.minfree_levels: "1000" is no list of pages:oom_score_adj: write up to 6 pairs of pages and oom_score_adj such as 18432:0,46080:900, or off`},
 		{"profile: android\nandroid:\n  minfree_levels: 1:1,1:1,1:1,1:1,1:1,1:1,1:1\n", `f:3:19: android.minfree_levels: "1:1,1:1,1:1,1:1,1:1,1:1,1:1" has more than 6 pairs: write up to 6 pairs of pages and oom_score_adj such as 18432:0,46080:900, or off`},
 		{"profile: android\nandroid:\n  use_psi: no\n", `f:3:12: android.use_psi: "no" is neither true nor false: write true or false`},
+		{"profile: android\ncontrol: {android_socket: off}\nandroid:\n  delay_monitors_until_boot: true\n", "f:4:3: android.delay_monitors_until_boot: waits for a client to send LMK_START_MONITORING or LMK_BOOT_COMPLETED, and control.android_socket is off"},
 		{"a: b: c\n", "f:1: is no YAML: mapping values are not allowed in this context"},
 		{"profile: linux\nkill: *nobody\n", "f:2: is no YAML: unknown anchor 'nobody' referenced"},
 		{"kill:\n  timeout: 5s\n\x00", "f:3: is no YAML: control characters are not allowed"},

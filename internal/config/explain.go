@@ -22,7 +22,8 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainVictims(), c.explainNever())
 	out = append(out, c.explainRegistered()...)
 	out = append(append(out, c.explainCgroups()...), c.explainRules()...)
-	return append(append(out, c.explainKill()), c.explainDomains()...)
+	out = append(append(out, c.explainKill()), c.explainDomains()...)
+	return append(out, c.explainTelling()...)
 }
 
 func (c *Config) explainLooks() string {

@@ -37,3 +37,20 @@ func timesOver(p *pressure.Policy) string {
 	}
 	return ", " + formatRatio(r) + " times over"
 }
+
+// explainTelling says what is told beside, and from when on.
+func (c *Config) explainTelling() (out []string) {
+	if c.Control.WaitForBoot {
+		out = append(out, "I watch nothing until a trusted client says that the machine is up (LMK_START_MONITORING or LMK_BOOT_COMPLETED).")
+	}
+	if !c.Control.Stats {
+		out = append(out, "Clients hear of kills, and not their numbers.")
+	}
+	if c.Control.SoftLimits {
+		out = append(out, "The memory cgroup of each app that a client registers gets a soft limit by its oom_score_adj, where the memory controller is on cgroup v1.")
+	}
+	if c.Debug {
+		out = append(out, "The log explains every verdict that acts and every choice.")
+	}
+	return out
+}

@@ -6,7 +6,13 @@ import (
 	"github.com/lmkd/lmkd/pkg/pressure"
 )
 
-// Where the settings of Android's older strategies live.
+// Where the settings of Android's live that have no other name.
+func waitForBoot(c *Config) *bool { return &c.Control.WaitForBoot }
+func logStats(c *Config) *bool    { return &c.Control.Stats }
+func softLimits(c *Config) *bool  { return &c.Control.SoftLimits }
+func debug(c *Config) *bool       { return &c.Debug }
+
+// Where those of its older strategies do.
 func lowStall(c *Config) *time.Duration          { return &c.Machine.Low }
 func vmpressure(c *Config) *bool                 { return &c.Machine.Vmpressure }
 func newStrategy(c *Config) *bool                { return &c.NewStrategy }

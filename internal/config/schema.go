@@ -84,6 +84,7 @@ var schema = []key{
 	acts("relief.acts", reliefActs),
 
 	number("daemon.realtime_priority", numbers, limits[int]{low: 0, high: 99}, realtime),
+	text("daemon.debug", switches, debug),
 	text("daemon.trace", files, trace),
 
 	text("metrics.listen", listens, listen),
@@ -93,6 +94,10 @@ var schema = []key{
 	list("control.trusted", users, trusted),
 
 	text("android.low_ram", switches, lowRAMDevice),
+	text("android.per_app_memcg", switches, softLimits),
+	text("android.log_stats", switches, logStats),
+	text("android.debug", switches, debug),
+	text("android.delay_monitors_until_boot", switches, waitForBoot),
 	strategy("android.use_new_strategy"),
 	text("android.use_minfree_levels", switches, minfreeLevels),
 	text("android.minfree_levels", targets, minfreeTargets),

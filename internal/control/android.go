@@ -30,6 +30,15 @@ type AndroidOptions struct {
 	// Trusted are the users beside root and the daemon's own that may register
 	// any process, at any oom_score_adj.
 	Trusted []uint32
+	// Boot is called when a trusted client says that the machine is up, once, where
+	// the daemon waits for it; nil elsewhere.
+	Boot func()
+	// NoStats keeps the numbers of a kill to ourselves: subscribers hear of it by
+	// LMK_PROCKILL alone.
+	NoStats bool
+	// SoftLimits gives the memory cgroup of each app that is registered the soft
+	// limit that Android gives it; nil gives none.
+	SoftLimits *SoftLimits
 	// Say tells the person who runs the machine what clients do wrong.
 	Say func(format string, args ...any)
 }
@@ -55,12 +64,14 @@ type Android struct {
 	quit atomic.Bool
 	once sync.Once
 	done chan struct{}
+
+	booted bool // Boot was called
 }
 
 // ServeAndroid serves the bound socket listener, which it owns from then on.
 func ServeAndroid(listener sys.FD, opt AndroidOptions) (*Android, error) {
 	a := &Android{opt: opt, mail: make(chan Kill, 64), done: make(chan struct{}), listener: listener.Take()}
-	a.say = opt.Say
+	a.say, a.limits = opt.Say, opt.SoftLimits
 	if err := a.open(); err != nil {
 		a.release()
 		return nil, err

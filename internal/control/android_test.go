@@ -46,14 +46,17 @@ type server struct {
 	said *notes
 }
 
-func serve(t *testing.T) server {
+func serve(t *testing.T) server { return serveWith(t, AndroidOptions{}) }
+
+func serveWith(t *testing.T, opt AndroidOptions) server {
 	t.Helper()
 	s := server{path: filepath.Join(t.TempDir(), "lmkd"), said: &notes{}}
 	listener, err := BindAndroid(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Android, err = ServeAndroid(listener, AndroidOptions{Path: s.path, Say: s.said.say})
+	opt.Path, opt.Say = s.path, s.said.say
+	s.Android, err = ServeAndroid(listener, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

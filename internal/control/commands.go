@@ -88,10 +88,38 @@ func (a *Android) execute(c *client, r *lmkproto.Request) error {
 	case lmkproto.UpdateProps:
 		return errors.Join(errors.New("settings are read at the start alone: restart the daemon"), a.reply(c, r.Command, -1))
 	case lmkproto.BootCompleted:
-		return a.reply(c, r.Command, 1) // there was nothing to wait for
-	case lmkproto.StartMonitoring: // it never waited
+		return a.bootCompleted(c)
+	case lmkproto.StartMonitoring:
+		return a.boot(c)
 	}
 	return nil
+}
+
+// boot lets the daemon begin, if it waits for that.
+func (a *Android) boot(c *client) error {
+	switch {
+	case a.opt.Boot == nil || a.booted:
+		return nil
+	case !c.trusted:
+		return fmt.Errorf("uid %d is not trusted (control.trusted)", c.uid)
+	}
+	a.booted = true
+	a.opt.Boot()
+	return nil
+}
+
+// bootCompleted answers 0 when the daemon begins by it, 1 when there was nothing
+// to wait for.
+func (a *Android) bootCompleted(c *client) error {
+	waited := a.opt.Boot != nil && !a.booted
+	err := a.boot(c)
+	switch {
+	case err != nil:
+		return errors.Join(err, a.reply(c, lmkproto.BootCompleted, -1))
+	case waited:
+		return a.reply(c, lmkproto.BootCompleted, 0)
+	}
+	return a.reply(c, lmkproto.BootCompleted, 1)
 }
 
 // registerAll registers one after the other; one that is refused does not keep the

@@ -40,7 +40,9 @@ func (a *Android) tell() {
 	for {
 		select {
 		case k := <-a.mail:
-			a.send(lmkproto.StatEvent, &lmkproto.Message{Command: lmkproto.StatKill, Stat: k.stat()})
+			if !a.opt.NoStats {
+				a.send(lmkproto.StatEvent, &lmkproto.Message{Command: lmkproto.StatKill, Stat: k.stat()})
+			}
 			a.send(lmkproto.KillEvent, &lmkproto.Message{Command: lmkproto.ProcKill, Kill: lmkproto.Kill{
 				PID: k.Victim.PID, UID: int32(a.userOf(&k.Victim)), RSS: narrow(k.Victim.RSS >> 10),
 			}})

@@ -29,6 +29,7 @@ type caller struct {
 // it published may be read from any.
 type registry struct {
 	proc    procfs
+	limits  *SoftLimits // nil without them
 	say     func(format string, args ...any)
 	epoll   *sys.Epoll
 	records []*entry // by pid
@@ -96,9 +97,7 @@ func (g *registry) drop(at int) {
 }
 
 // register does what LMK_PROCPRIO asks for one process: it is registered, or moved
-// to the head of the list of its oom_score_adj. An error changes nothing. The
-// memory limits that Android sets for each app at this point have their place
-// behind assign.
+// to the head of the list of its oom_score_adj. An error changes nothing.
 func (g *registry) register(c *caller, p *lmkproto.Proc) error {
 	if err := p.Check(); err != nil {
 		return err
@@ -119,6 +118,9 @@ func (g *registry) register(c *caller, p *lmkproto.Proc) error {
 	err := r.mayAssign(c, p)
 	if err == nil && !p.ForLmkdOnly {
 		err = g.proc.assign(r, p.Adj)
+	}
+	if err == nil && p.Type == lmkproto.App && g.limits != nil {
+		err = g.limits.set(p.PID, p.Adj)
 	}
 	if err == nil && fresh {
 		err = g.insert(r)

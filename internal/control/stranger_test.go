@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lmkd/lmkd/internal/boxtest"
 	"github.com/lmkd/lmkd/internal/sys/systest"
 )
 
@@ -25,6 +27,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Getenv(sleeperJob) != "" {
+		boxtest.Wait()
+		time.Sleep(time.Hour) // until the test ends it
 	}
 	os.Exit(m.Run())
 }
