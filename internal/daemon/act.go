@@ -90,7 +90,7 @@ func (l *loop) list(d *domain, a *engine.Action) {
 func (l *loop) question(d *domain) process.Ask {
 	m := &d.sample.Memory
 	ask := process.Ask{
-		Policy: &d.policy.Victim, Roll: l.clients.Roll(), Now: sys.SinceBoot(), Available: m.Available, Shmem: m.Shmem,
+		Policy: &d.policy.Victim, Roll: l.clients.Roll(), Now: sys.SinceBoot(), Available: m.Available, Shmem: m.Shmem, Mlocked: m.Mlocked,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	}
 	if d.cgroup != nil {

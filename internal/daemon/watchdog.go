@@ -182,7 +182,7 @@ func (w *watchdog) list(a *engine.Action) {
 	m := &w.sample.Memory
 	found, stats, err := w.table.Candidates(process.Ask{
 		Policy: &w.policy.Victim, Query: a.Query, Dying: w.policy.CountDying,
-		Roll: w.clients.Roll(), Available: m.Available, Shmem: m.Shmem,
+		Roll: w.clients.Roll(), Available: m.Available, Shmem: m.Shmem, Mlocked: m.Mlocked,
 		RAM: m.Total, Swap: m.SwapTotal, SwapUsed: m.SwapTotal - min(m.SwapTotal, m.SwapFree),
 	})
 	w.candidates = found

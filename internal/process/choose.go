@@ -17,6 +17,9 @@ type Ask struct {
 	// Available is MemAvailable, Shmem all shared memory with the files on tmpfs, 0
 	// when it is not known.
 	Available, Shmem uint64
+	// Mlocked is what is locked of all memory, known where Shmem is and for the
+	// whole machine alone.
+	Mlocked uint64
 	// Now is the time since boot, with suspend; 0 when it is not known, as in a
 	// captured tree: then nobody is young.
 	Now time.Duration

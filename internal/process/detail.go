@@ -137,6 +137,9 @@ func (t *Table) readStatus(p *victim.Process) outcome {
 	if t.walked { // what statm says, now
 		p.RSS, p.Shared = p.RssAnon+p.RssFile+p.RssShmem, p.RssFile+p.RssShmem
 	}
+	if t.knowsShared() { // VmLck counts addresses, and what several share for each
+		p.Locked = min(p.Locked, t.ask.Mlocked)
+	}
 	return isThere
 }
 

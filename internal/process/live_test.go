@@ -359,3 +359,36 @@ func TestLiveNoDescriptorLeft(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// What phase one says of any live process is never below what it gives back.
+func TestLiveBound(t *testing.T) {
+	info := fields(t, "/proc/meminfo")
+	table := open(t, "/", Options{})
+	ask := linux()
+	ask.Shmem, ask.Mlocked = info["Shmem"]+1, info["Mlocked"]
+	ask.SwapUsed = info["SwapTotal"] - info["SwapFree"]
+	ask.Swap = info["SwapTotal"]
+	table.begin(ask)
+	life := uint64(16 * mib) // of the process between two readings
+	checked, idle := 0, uint64(0)
+	for _, pid := range pids(t) {
+		p := &victim.Process{PID: pid}
+		if table.phaseOne(p) != isThere || p.Flag != 0 {
+			continue
+		}
+		table.idle(p)
+		most := ask.Query.Gain(p)
+		if table.detail(p); p.Is(victim.Vanished) {
+			continue
+		}
+		if gain := ask.Query.Gain(p); gain > most+life {
+			t.Errorf("%s (%d): at most %d, it gives back %d", p.Name(), pid, most, gain)
+		}
+		checked++
+		idle += p.Idle
+	}
+	if checked == 0 {
+		t.Error("nobody was checked")
+	}
+	t.Logf("%d processes checked, %d MiB of them idle", checked, idle/mib)
+}

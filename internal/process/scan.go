@@ -135,6 +135,7 @@ func (t *Table) offer() {
 			PID: r.pid, Adj: r.adj, Flag: r.flag, RSS: r.rss, Shared: r.shared, SwapHint: r.hint,
 			Turn: r.turn, Rule: r.rule, Effect: r.effect, Adjust: r.adjust, Death: r.death,
 		}
+		t.idle(&t.one)
 		t.one.Growth = t.mostGrowth(&t.one)
 		t.short.Offer(&t.one)
 	}

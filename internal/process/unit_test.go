@@ -258,3 +258,35 @@ func TestSharedMemoryIsCountedOnce(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// File pages that nobody locks are known to be idle before anybody is read
+// closely: of forty processes with large mapped files only a few are.
+func TestMappedFilesAreBounded(t *testing.T) {
+	tasks := []task{{pid: 5, anon: 200, name: "leak"}}
+	for pid := 10; pid < 50; pid++ {
+		tasks = append(tasks, task{pid: pid, anon: 10, file: 500 + pid})
+	}
+	tasks = append(tasks, task{pid: 60, anon: 10, file: 400, extra: fmt.Sprintf("VmLck:\t%d kB\n", 500<<10)})
+	table := open(t, build(t, tasks...), Options{Finalists: 4})
+	ask := linux()
+	if _, stats := choose(t, table, ask); stats.Detailed < 40 {
+		t.Errorf("%d read closely with nothing known of shared memory", stats.Detailed)
+	}
+	ask.Shmem, ask.Mlocked = 20*mib, 3*mib
+	found, stats := choose(t, table, ask)
+	if winner(found, ask) != 5 || stats.Detailed > explained {
+		t.Errorf("winner %d, %d read closely", winner(found, ask), stats.Detailed)
+	}
+	for i := range found {
+		p := found[i]
+		gain := ask.Query.Gain(&p)
+		p.Flag &^= victim.Detailed
+		if ask.Query.Gain(&p) < gain {
+			t.Errorf("%d: at most %d, it gives back %d", p.PID, ask.Query.Gain(&p), gain)
+		}
+	}
+	ask.Mlocked = 400 * mib
+	if found, _ = choose(t, table, ask); winner(found, ask) != 60 {
+		t.Errorf("with locked files: %d", winner(found, ask))
+	}
+}

@@ -12,6 +12,7 @@ type wireProcess struct {
 	Flag        uint32        `json:"flag,omitempty"`
 	RSS         uint64        `json:"rss,omitempty"`
 	Shared      uint64        `json:"shared,omitempty"`
+	Idle        uint64        `json:"idle,omitempty"`
 	SwapHint    uint64        `json:"swap_hint,omitempty"`
 	PPID        int32         `json:"ppid,omitempty"`
 	UID         uint32        `json:"uid,omitempty"`
@@ -47,7 +48,7 @@ type wireProcess struct {
 
 func toWireProcess(p *victim.Process) wireProcess {
 	return wireProcess{
-		p.PID, p.Adj, uint32(p.Flag), p.RSS, p.Shared, p.SwapHint, p.PPID, p.UID, p.Threads, p.StartTime,
+		p.PID, p.Adj, uint32(p.Flag), p.RSS, p.Shared, p.Idle, p.SwapHint, p.PPID, p.UID, p.Threads, p.StartTime,
 		p.RssAnon, p.RssFile, p.RssShmem, p.Joint, p.Swap, p.Locked, p.Huge, p.PageTable, p.Growth, p.MajorFaults,
 		p.Brood, p.Children, p.Turn, p.Group, p.Session, p.Unit, p.Members, p.OOMGroup, p.Rule, p.Adjust, p.Effect, p.Death,
 		text(p.Comm[:p.CommLen]), text(p.Cgroup), text(p.Cmdline), text(p.Spared),
@@ -62,7 +63,7 @@ func (w *wireProcess) process(p *victim.Process) error {
 		return fmt.Errorf("comm of pid %d has %d bytes, %d is the most", w.PID, len(w.Comm), victim.CommSize)
 	}
 	*p = victim.Process{
-		PID: w.PID, Adj: w.Adj, Flag: victim.Flag(w.Flag), RSS: w.RSS, Shared: w.Shared, SwapHint: w.SwapHint,
+		PID: w.PID, Adj: w.Adj, Flag: victim.Flag(w.Flag), RSS: w.RSS, Shared: w.Shared, Idle: w.Idle, SwapHint: w.SwapHint,
 		PPID: w.PPID, UID: w.UID, Threads: w.Threads, StartTime: w.StartTime,
 		RssAnon: w.RssAnon, RssFile: w.RssFile, RssShmem: w.RssShmem, Joint: w.Joint, Swap: w.Swap, Locked: w.Locked,
 		Huge: w.Huge, PageTable: w.PageTable, Growth: w.Growth, MajorFaults: w.MajorFaults,

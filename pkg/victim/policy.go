@@ -139,10 +139,13 @@ func (pol *Policy) weight(q *Query, p *Process) uint64 {
 const unbounded = 1 << 56
 
 // bound is never below Gain of the same process: resident pages hold anonymous,
-// shmem and file pages alike. What a unit has is not known before phase two.
+// shmem and file pages alike, of which Idle are none that count. What a unit has is not known before phase two.
 func (q *Query) bound(p *Process) uint64 {
 	if p.Death != AsProcess {
 		return unbounded
 	}
-	return p.RSS + p.SwapHint
+	if q.CountFile {
+		return p.RSS + p.SwapHint
+	}
+	return p.RSS - min(p.Idle, p.RSS) + p.SwapHint
 }

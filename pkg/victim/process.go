@@ -42,6 +42,10 @@ type Process struct {
 	// Shared is statm's file and shmem part of RSS.
 	Shared uint64
 
+	// Idle is phase one's estimate of the file pages in Shared that a kill does not
+	// give back, never above the truth; 0 when it is not known.
+	Idle uint64
+
 	// SwapHint is phase one's estimate of what is swapped out, from
 	// oom_score, never below the truth; 0 when no swap is in use.
 	SwapHint uint64
