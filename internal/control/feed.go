@@ -17,13 +17,15 @@ type Feed struct {
 	Android *Android
 	Native  *Native
 	DryRun  bool                    // nobody is killed, and nobody hears of a kill
-	Name    func(who uint16) string // of a domain
+	Name    func(who uint16) string // of a domain that is there from the start
 
 	domains map[uint16]*fed
 }
 
 // fed is what a Feed remembers of a domain.
 type fed struct {
+	of           *record.Domain // nil for one of the start
+	name         string
 	verdict      pressure.Verdict
 	maxThrashing int
 	victim       victim.Process // chosen, and not signalled yet; pid 0 for none
@@ -31,17 +33,10 @@ type fed struct {
 
 // Record implements record.Sink.
 func (f *Feed) Record(e *record.Entry) {
-	if f.domains == nil {
-		f.domains = map[uint16]*fed{}
-	}
+	d := f.domain(e)
 	if e.Closed {
-		delete(f.domains, e.Domain)
+		f.end(e.Domain, d, e.In.At)
 		return
-	}
-	d := f.domains[e.Domain]
-	if d == nil {
-		d = &fed{}
-		f.domains[e.Domain] = d
 	}
 	if v := e.Out.Verdict; v != nil {
 		d.verdict, d.maxThrashing = *v, max(d.maxThrashing, v.Facts.Thrashing)
@@ -54,16 +49,39 @@ func (f *Feed) Record(e *record.Entry) {
 		d.victim.Cgroup, d.victim.Cmdline = nil, nil
 	}
 	if e.Out.LevelChanged && f.Native != nil {
-		f.Native.Level(f.nameOf(e), e.Out.Level, wall(e.In.At))
+		f.Native.Level(d.name, e.Out.Level, wall(e.In.At))
 	}
 }
 
-// nameOf gives the name of the domain of an entry.
-func (f *Feed) nameOf(e *record.Entry) string {
-	if e.Of != nil {
-		return e.Of.Name
+// domain gives what is remembered of the domain of an entry. Another one that has
+// its number by now is another domain.
+func (f *Feed) domain(e *record.Entry) *fed {
+	if f.domains == nil {
+		f.domains = map[uint16]*fed{}
 	}
-	return f.Name(e.Domain)
+	d := f.domains[e.Domain]
+	if d != nil && d.of != e.Of {
+		f.end(e.Domain, d, e.In.At) // its end was overwritten before it was read
+		d = nil
+	}
+	if d == nil {
+		d = &fed{of: e.Of}
+		if e.Of != nil {
+			d.name = e.Of.Name
+		} else {
+			d.name = f.Name(e.Domain)
+		}
+		f.domains[e.Domain] = d
+	}
+	return d
+}
+
+// end forgets a domain that is gone.
+func (f *Feed) end(id uint16, d *fed, at time.Duration) {
+	delete(f.domains, id)
+	if f.Native != nil {
+		f.Native.Gone(d.name, wall(at))
+	}
 }
 
 // chosen gives the victim that a step asks to kill, nil for none.
@@ -90,7 +108,7 @@ func (f *Feed) signalled(d *fed, e *record.Entry) {
 		f.Android.Killed(&k)
 	}
 	if f.Native != nil {
-		f.Native.Killed(f.nameOf(e), &k, wall(e.In.At))
+		f.Native.Killed(d.name, &k, wall(e.In.At))
 	}
 }
 

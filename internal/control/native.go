@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,15 +109,25 @@ func (n *Native) Level(domain string, level pressure.Level, at time.Time) {
 	l := LevelLine{domain, level.String(), at}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	i := 0
-	for i < len(n.levels) && n.levels[i].Domain != domain {
-		i++
+	i := slices.IndexFunc(n.levels, func(l LevelLine) bool { return l.Domain == domain })
+	if i < 0 {
+		n.levels = append(n.levels, l)
+	} else {
+		n.levels[i] = l
 	}
-	if i == len(n.levels) {
-		n.levels = append(n.levels, LevelLine{})
-	}
-	n.levels[i] = l
 	n.tell("levels", l, func(*stream) bool { return true })
+}
+
+// Gone tells that a domain is gone: its level is none, for the last time.
+func (n *Native) Gone(domain string, at time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := slices.IndexFunc(n.levels, func(l LevelLine) bool { return l.Domain == domain })
+	if i < 0 {
+		return
+	}
+	n.levels = slices.Delete(n.levels, i, i+1)
+	n.tell("levels", LevelLine{domain, pressure.LevelNone.String(), at}, func(*stream) bool { return true })
 }
 
 // Killed tells of a kill: root of all, any other user of those of its own.
