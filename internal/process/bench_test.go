@@ -43,6 +43,7 @@ func BenchmarkCandidates(b *testing.B) {
 			b.Logf("%+v", stats)
 		})
 	}
+	b.Run("walk", func(b *testing.B) { benchWalk(b) })
 	b.Run("current", func(b *testing.B) { benchCurrent(b, t) })
 }
 
@@ -67,4 +68,20 @@ func benchCurrent(b *testing.B, t *Table) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seen), "ns/process")
 	b.ReportMetric(float64(cold), "cold")
+}
+
+// benchWalk is a choice whose phase one is a pass in the kernel.
+func benchWalk(b *testing.B) {
+	t := open(b, "/", Options{Own: int32(sys.Getpid()), Tasks: tasks(b)})
+	ask := Ask{Policy: &victim.Policy{Bands: []int16{900, 0}, MinGain: 2 << 20}, RAM: 24 << 30}
+	seen := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		_, stats, err := t.Candidates(ask)
+		if err != nil || !stats.Walked {
+			b.Fatalf("%+v %v", stats, err)
+		}
+		seen += stats.Seen
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seen), "ns/process")
 }
