@@ -15,10 +15,10 @@ type Finder struct {
 	root     string
 	patterns []Pattern
 	inotify  *sys.Inotify
-	watches  map[int]string  // the path of each watch
-	watched  map[string]int  // and back
-	found    map[string]bool // the matching cgroups that are there
-	events   func(Event)     // of the call under way
+	watches  map[int]string         // the path of each watch
+	watched  map[string]int         // and back
+	found    map[string]os.FileInfo // the matching cgroups that are there: which of that name
+	events   func(Event)            // of the call under way
 }
 
 // Event is a cgroup that came, or went.
@@ -36,7 +36,7 @@ func NewFinder(root string, patterns []Pattern) (*Finder, error) {
 	}
 	return &Finder{
 		root: root, patterns: patterns, inotify: n,
-		watches: map[int]string{}, watched: map[string]int{}, found: map[string]bool{},
+		watches: map[int]string{}, watched: map[string]int{}, found: map[string]os.FileInfo{},
 	}, nil
 }
 
@@ -51,7 +51,7 @@ func (f *Finder) Close() { _ = f.inotify.Close() }
 func (f *Finder) Scan(each func(Event)) error {
 	f.events = each
 	for path := range f.found {
-		if !f.exists(path) {
+		if !f.same(path) {
 			f.lost(path)
 		}
 	}
@@ -63,9 +63,22 @@ func (f *Finder) Scan(each func(Event)) error {
 	return f.walk("/")
 }
 
-func (f *Finder) exists(path string) bool {
+func (f *Finder) exists(path string) bool { return f.look(path) != nil }
+
+// look gives what stands at path, nil when there is no directory.
+func (f *Finder) look(path string) os.FileInfo {
 	info, err := os.Stat(f.root + path)
-	return err == nil && info.IsDir()
+	if err != nil || !info.IsDir() {
+		return nil
+	}
+	return info
+}
+
+// same tells whether the cgroup that was found at path is there still, and not
+// another one of that name: cgroupfs gives no inode number twice.
+func (f *Finder) same(path string) bool {
+	now := f.look(path)
+	return now != nil && os.SameFile(now, f.found[path])
 }
 
 // Changes takes what inotify has to tell. When the kernel dropped some of it,
@@ -109,16 +122,17 @@ func (f *Finder) changed(c sys.Change) error {
 	return f.visit(path)
 }
 
-// removed drops a directory and all below it: a cgroup that is made anew under
-// the same name is another one.
+// removed drops what is not there any more of a directory and all below it. A
+// cgroup that was made anew under the same name is another one; news of the end of
+// the one before may come late.
 func (f *Finder) removed(path string) {
 	for known := range f.found {
-		if known == path || strings.HasPrefix(known, path+"/") {
+		if (known == path || strings.HasPrefix(known, path+"/")) && !f.same(known) {
 			f.lost(known)
 		}
 	}
 	for known, watch := range f.watched {
-		if known == path || strings.HasPrefix(known, path+"/") {
+		if (known == path || strings.HasPrefix(known, path+"/")) && !f.exists(known) {
 			f.forget(known, watch)
 		}
 	}
@@ -156,9 +170,11 @@ func (f *Finder) first(path string) int {
 
 // visit looks at one directory, and below it where a match could be.
 func (f *Finder) visit(path string) error {
-	if i := f.first(path); i >= 0 && !f.found[path] && f.exists(path) {
-		f.found[path] = true
-		f.events(Event{Path: path, Pattern: i})
+	if i := f.first(path); i >= 0 && f.found[path] == nil {
+		if now := f.look(path); now != nil {
+			f.found[path] = now
+			f.events(Event{Path: path, Pattern: i})
+		}
 	}
 	for i := range f.patterns {
 		if f.patterns[i].Leads(path) {
