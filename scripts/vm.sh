@@ -78,55 +78,6 @@ lane() {
 for kernel in 6.12 6.1; do
   lane scenario "hogs-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10
   lane scenario "hogs-zram-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10 -zram 230
-done
-lane scenario judge "^(TestLetBe|TestBombBesideStream|TestResidentHog)$" -kernel 6.12 -bulk 700 -disk-rate 20
-lane besides besides-peers
-lane besides besides-peers-zram -zram 230
-lane scenario victims "^(TestTheSessionLives|TestLeakBesideADatabase)$" -kernel 6.12
-lane scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestLacking)$' -kernel 6.12
-lane scenario no-psi '^TestLacking$' -kernel 6.1 -psi off
-lane unit unit '^TestUnit$' 6.12
-lane guest packages-5.10 vm . './pkg/psi ./pkg/exitwait ./pkg/kill' -- -kernel 5.10 -oom allow -wall 600s
-lane guest packages-6.12 vm . './pkg/exitwait ./pkg/taskwatch ./internal/memevent ./internal/memory' -- \
-  -kernel 6.12 -zram 100 -oom allow -wall 600s
-
-failed=0
-for pid in "$resting" "${lanes[@]}"; do
-  wait "$pid" || failed=1
-done
-# besides NAME OPTIONS: lmkd beside its peers, hog by hog in one guest.
-besides() {
-  local name=$1
-  shift
-  guest "$name" vm,full '^TestBesidePeers$/^(leak|bomb)$/^(earlyoom|lmkd)$' ./test/scenario -- \
-    -full -kernel 6.12 -build ./cmd/lmkd -oom allow -wall 900s "$@"
-}
-
-# rest is what only rests, beside everything else.
-rest() {
-  local bad=0
-  scenario rest '^TestIdle$' -kernel 6.12 || bad=1
-  scenario rest-domains '^TestManyCgroupsAtRest$' -kernel 6.12 || bad=1
-  unit unit-at-rest '^TestUnitAtRest$' 6.12 || bad=1
-  return $bad
-}
-rest &
-resting=$!
-
-# lane COMMAND...: runs it beside another, two at a time: what is asserted is order
-# and outcome, and a guest waits more than it computes. The longest come first.
-lanes=()
-lane() {
-  while [ "$(jobs -rp | grep -vcx "$resting")" -ge 2 ]; do
-    wait -n || true # its status is asked for at the end
-  done
-  "$@" &
-  lanes+=($!)
-}
-
-for kernel in 6.12 6.1; do
-  lane scenario "hogs-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10
-  lane scenario "hogs-zram-$kernel" '^TestHogs$' -kernel $kernel -bulk 700 -disk-rate 10 -zram 230
   lane scenario "domains-$kernel" '^(TestBoxWithoutADomain|TestBoxedHog|TestHealthyBoxes|TestBoxesComeAndGo)$' -kernel $kernel -bulk 700 -disk-rate 20
 done
 lane scenario judge "^(TestLetBe|TestBombBesideStream|TestResidentHog)$" -kernel 6.12 -bulk 700 -disk-rate 20
@@ -136,7 +87,7 @@ lane scenario victims "^(TestTheSessionLives|TestOrphanBombsDieAsAWhole|TestLeak
 lane scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestLacking)$' -kernel 6.12
 lane scenario relief '^(TestReclaimSparesAKill|TestFreezeEnds|TestNothingSofterByDefault)$' -kernel 6.12 -bulk 700 -disk-rate 20 -zram 230
 lane scenario no-psi '^TestLacking$' -kernel 6.1 -psi off
-lane unit unit '^TestUnit$' 6.12
+lane unit unit '^(TestUnit|TestUnitOfABox)$' 6.12
 lane guest packages-5.10 vm . './pkg/psi ./pkg/exitwait ./pkg/kill' -- -kernel 5.10 -oom allow -wall 600s
 lane guest packages-6.12 vm . './pkg/exitwait ./pkg/taskwatch ./internal/memevent ./internal/memory ./internal/cgroups' -- \
   -kernel 6.12 -zram 100 -oom allow -wall 600s

@@ -115,6 +115,48 @@ func unitKillsTheHog(t *testing.T) {
 	}
 }
 
+// A service with MemoryHigh=, as a person boxes one, is a domain of its own: the
+// installed unit is permitted to watch it, though it comes later.
+func TestUnitOfABox(t *testing.T) {
+	const path = "/etc/lmkd/lmkd.yaml"
+	if err := os.MkdirAll("/etc/lmkd", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("domains:\n  - cgroup: /system.slice/boxed-*.service\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	systemctl(t, "daemon-reload")
+	systemctl(t, "start", "lmkd")
+	t.Cleanup(func() {
+		_ = os.Remove(path)
+		systemctl(t, "stop", "lmkd")
+	})
+	spared := innocents(t)
+	before := mark(t)
+	out, err := exec.Command("systemd-run", "--unit=boxed-hog", "--property=MemoryHigh=96M", "--property=MemorySwapMax=0", guest.Hogs, "leak").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("systemctl", "stop", "boxed-hog").Run() })
+	killed := "'/system.slice/boxed-hog.service': Killed"
+	if !guest.Until(patience, func() bool { return strings.Contains(journal(t), killed) }) {
+		t.Errorf("the journal lacks %q", killed)
+	}
+	t.Logf("the journal:\n%s", journal(t))
+	if after := mark(t); after.OOMKills != before.OOMKills {
+		t.Errorf("the kernel's OOM killer killed %d", after.OOMKills-before.OOMKills)
+	}
+	for _, p := range spared {
+		if !p.Alive() {
+			t.Errorf("%s died: %s", p.Name, p.Fate())
+		}
+	}
+	if result := systemctl(t, "show", "--value", "--property=Result", "boxed-hog"); result != "signal" {
+		t.Errorf("the service ended with %q", result)
+	}
+	_ = exec.Command("systemctl", "reset-failed", "boxed-hog").Run()
+}
+
 // At rest, beside the peers, in the same guest.
 func TestUnitAtRest(t *testing.T) {
 	rest := time.Minute
