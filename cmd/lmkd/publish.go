@@ -86,7 +86,7 @@ func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 		{ID: daemon.WatchdogDomain, Name: "watchdog", Policy: *policy},
 	}
 	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun, Debug: p.cfg.Debug}, func(line string) { p.say.Print(line) })
-	sinks := []record.Sink{observer{p.metrics, map[uint16]*record.Domain{}}, log, told{p.feed()}}
+	sinks := []record.Sink{observer{p.metrics, p.server != nil, map[uint16]*record.Domain{}}, log, told{p.feed()}}
 	if p.file != nil {
 		sinks = append(sinks, record.NewTraceWriter(p.file, header(domains), func(err error) {
 			p.say.Printf("the trace ends here: %v", err)
@@ -216,6 +216,7 @@ func (p *publisher) close() error {
 // observer feeds the metrics.
 type observer struct {
 	m       *metrics.Metrics
+	served  bool                      // else the series of cgroups would be kept for nobody
 	domains map[uint16]*record.Domain // those that came after the start
 }
 
@@ -223,6 +224,9 @@ func (o observer) Record(e *record.Entry) {
 	o.m.Dropped(e.Lost)
 	if e.Of == nil {
 		o.m.Observe(domainName(e.Domain), &e.In, &e.Out)
+		return
+	}
+	if !o.served {
 		return
 	}
 	if before := o.domains[e.Domain]; before != nil && before != e.Of {

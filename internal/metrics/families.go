@@ -97,8 +97,10 @@ func (f *families) domain(name string) *domain {
 	for i := range wakeSources {
 		d.wakes[i] = f.wakes.WithLabelValues(name, wakeSources[i].name)
 	}
-	for _, r := range append(pressure.Reasons(), pressure.None) {
-		d.reason(r)
+	if name == Machine { // of hundreds of cgroups most never have a reason
+		for _, r := range append(pressure.Reasons(), pressure.None) {
+			d.reason(r)
+		}
 	}
 	d.memory = newReadings(f, name)
 	return d

@@ -220,7 +220,7 @@ func TestManyCgroupsAtRest(t *testing.T) {
 	if !said(d, fmt.Sprintf("%d cgroups are judged", manyCgroups)) {
 		t.Fatalf("not all are watched: %q", d.Lines())
 	}
-	guest.Until(20*time.Second, func() bool { return !d.Alive() }) // what the start left to do
+	guest.Until(time.Minute, func() bool { return !d.Alive() }) // what the start left to do
 	before := switches(t, d.PID)
 	guest.Until(idleFor, func() bool { return !d.Alive() })
 	made := switches(t, d.PID) - before
