@@ -20,7 +20,6 @@ func defineThrash(fs *flag.FlagSet) func() error {
 	path := fs.String("file", "/bulk/bulk", "the `file` to touch")
 	rest := fs.Int("rest", 40, "`MB` to leave available when filling memory")
 	threads := fs.Int("threads", 4, "`number` of threads")
-	span := fs.Int("span", 0, "touch only so many `MB` of the file, 0 for all")
 	return func() error {
 		f, err := os.Open(*path)
 		if err != nil {
@@ -30,11 +29,7 @@ func defineThrash(fs *flag.FlagSet) func() error {
 		if err != nil {
 			return err
 		}
-		size := int(info.Size())
-		if *span > 0 {
-			size = min(size, *span*mb)
-		}
-		m, err := sys.MapShared(int(f.Fd()), 0, size, false)
+		m, err := sys.MapShared(int(f.Fd()), 0, int(info.Size()), false)
 		if err != nil {
 			return err
 		}
