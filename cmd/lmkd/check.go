@@ -81,8 +81,8 @@ func needs(cfg *config.Config) probe.Needs {
 		Vmpressure: m.Vmpressure,
 		Exhaust:    m.Pressure.LowAvailable > 0,
 		Realtime:   cfg.Realtime,
-		Reclaim:    relieves(m, engine.Reclaim),
-		Freeze:     relieves(m, engine.Freeze),
+		Reclaim:    relieves(cfg, engine.Reclaim),
+		Freeze:     relieves(cfg, engine.Freeze),
 	}
 }
 

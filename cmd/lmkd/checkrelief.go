@@ -33,8 +33,12 @@ func matchActs(cfg *config.Config) (out []actMatches) {
 	return out
 }
 
-func relieves(p *engine.Policy, act engine.Act) bool {
-	return slices.ContainsFunc(p.Relief, func(r engine.Relief) bool { return r.Act == act })
+// relieves tells whether the machine or any domain has such an act.
+func relieves(cfg *config.Config, act engine.Act) bool {
+	has := func(p *engine.Policy) bool {
+		return slices.ContainsFunc(p.Relief, func(r engine.Relief) bool { return r.Act == act })
+	}
+	return has(&cfg.Machine) || slices.ContainsFunc(cfg.Domains, func(d config.Domain) bool { return has(&d.Policy) })
 }
 
 // writeActs writes a line for each act.

@@ -34,7 +34,7 @@ func (d *Domain) Called(path string) string {
 
 var (
 	// domainSections are what an item can set as the file does for the machine.
-	domainSections = []string{"triggers", "cadence", "pressure", "victim", "kill"}
+	domainSections = []string{"triggers", "cadence", "pressure", "victim", "kill", "relief"}
 	// notInDomains are settings of these that a cgroup has no use for.
 	notInDomains = map[string]string{
 		"cadence.watermark_refresh": "a cgroup has no watermarks",
@@ -194,7 +194,7 @@ func (c *Config) explainDomains() (out []string) {
 		if p.MaxAvailable > 0 {
 			s += fmt.Sprintf("; never while more than %d%% of it is available, caches included, and never without a limit", p.MaxAvailable)
 		}
-		out = append(out, s+".")
+		out = append(append(out, s+"."), explainActs("its", d.Policy.Relief)...)
 	}
 	return out
 }

@@ -18,7 +18,7 @@ func (c *Config) Explain() []string {
 	out = append(out, c.explainDecay()...)
 	out = append(out, c.explainMarks())
 	out = append(out, c.explainBar()...)
-	out = append(append(out, c.explainLevels()...), c.explainRelief()...)
+	out = append(append(out, c.explainLevels()...), explainActs("the", c.Machine.Relief)...)
 	out = append(out, c.explainVictims(), c.explainNever())
 	out = append(out, c.explainRegistered()...)
 	out = append(append(out, c.explainCgroups()...), c.explainRules()...)
@@ -80,13 +80,13 @@ func (c *Config) explainLevels() []string {
 	}
 }
 
-// explainRelief says what is tried before a kill.
-func (c *Config) explainRelief() (out []string) {
+// explainActs says what is tried before a kill of a domain.
+func explainActs(whose string, acts []engine.Relief) (out []string) {
 	waits := false
-	for i := range c.Machine.Relief {
-		r := &c.Machine.Relief[i]
+	for i := range acts {
+		r := &acts[i]
 		where := strings.Join(r.Cgroups, ", ")
-		text := fmt.Sprintf("When the level comes to %s ", r.At)
+		text := fmt.Sprintf("When %s level comes to %s ", whose, r.At)
 		switch r.Act {
 		case engine.Notify:
 			text += "I say so in the log"

@@ -88,3 +88,31 @@ func TestActErrors(t *testing.T) {
 		t.Error("a word is no list")
 	}
 }
+
+// An item of the domains has acts of its own, and none of the machine's.
+func TestActsOfADomain(t *testing.T) {
+	c, err := Parse("f", []byte(`relief:
+  acts: [{at: low, do: notify}]
+domains:
+  - cgroup: /a
+  - cgroup: /b
+    relief:
+      acts: [{at: medium, do: freeze, cgroups: /batch}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Domains[0].Policy.Relief); n != 0 {
+		t.Errorf("%d acts without being asked for", n)
+	}
+	if r := c.Domains[1].Policy.Relief; len(r) != 1 || r[0].Act != engine.Freeze || r[0].Cgroups[0] != "/batch" {
+		t.Errorf("%+v", r)
+	}
+	if text := strings.Join(c.Explain(), "\n"); !strings.Contains(text, "When its level comes to medium I freeze /batch") {
+		t.Error(text)
+	}
+	_, err = Parse("f", []byte("domains:\n  - cgroup: /a\n    relief:\n      acts: [{at: low}]\n"))
+	if err == nil || !strings.Contains(err.Error(), "f:4:14: domains[0].relief.acts: the act has no do") {
+		t.Error(err)
+	}
+}

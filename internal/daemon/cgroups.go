@@ -202,6 +202,9 @@ func (l *loop) newCgroup(e cgroups.Event) (*domain, error) {
 		d.close()
 		return nil, err
 	}
+	if err = l.startRelief(d); err != nil {
+		w.say("%s: %v: it is judged, and nothing softer than a kill is done", e.Path, err)
+	}
 	if len(w.paths) == 0 { // a rehearsal: the buffers of a choice within are touched
 		l.look(d, &engine.Action{Do: engine.Sample})
 		l.list(d, &engine.Action{Do: engine.List, Query: victim.Query{MinAdj: 1000}})
@@ -247,6 +250,7 @@ func (l *loop) letGo(d *domain) {
 	if d.dying {
 		return
 	}
+	l.leaveRelief(d)
 	d.close()
 	l.domains[d.id] = nil
 	l.record.Close(d.id)

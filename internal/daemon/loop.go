@@ -5,7 +5,6 @@ import (
 
 	"github.com/lmkd/lmkd/internal/engine"
 	"github.com/lmkd/lmkd/internal/process"
-	"github.com/lmkd/lmkd/internal/relief"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/internal/taskiter"
 	"github.com/lmkd/lmkd/pkg/exitwait"
@@ -61,8 +60,7 @@ type loop struct {
 	inflight *inflight // nil where it can not be kept
 	reclaims reclaims
 
-	softening *relief.Tools // of the softer acts, nil without any
-	softened  *sys.Eventfd  // one has ended
+	softening *softening // nil without softer acts
 
 	feed      func()
 	feedEvery time.Duration // 0 for never

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/lmkd/lmkd/internal/engine"
@@ -16,53 +17,72 @@ import (
 // policy; nil for those that need none.
 type softer [engine.MaxRelief]*relief.Worker
 
-// openRelief thaws what an earlier run left frozen, and makes the threads of all
-// acts. Without an act there is no thread, and nothing is ever frozen.
-func (d *Daemon) openRelief(l *loop) error {
-	note := d.openNote()
-	for _, dom := range l.domains {
-		if err := d.startRelief(l, dom, note); err != nil {
-			return err
-		}
-	}
-	return nil
+// softening is what the threads of all acts share.
+type softening struct {
+	tools relief.Tools
+	done  *sys.Eventfd // an act has ended, or a thread
+	table *process.Table
+	ram   uint64     // MemTotal
+	mu    sync.Mutex // for table: it is the threads', never the loop's
+	// leaving are the threads of domains that are gone.
+	leaving []*relief.Worker
 }
 
-func (d *Daemon) startRelief(l *loop, dom *domain, note *relief.Note) error {
-	for i := range dom.policy.Relief[:min(len(dom.policy.Relief), engine.MaxRelief)] {
-		act := dom.policy.Relief[i]
+// openRelief thaws what an earlier run left frozen, and makes the threads of the
+// machine's acts. Without an act there is no thread, and nothing is ever frozen.
+func (d *Daemon) openRelief(l *loop) (err error) {
+	note := d.openNote()
+	if !d.relieves() {
+		return nil
+	}
+	s := &softening{ram: l.machine().sample.Memory.Total}
+	s.tools = relief.Tools{Cgroups: relief.Root(d.opt.Root), Note: note, Dry: d.opt.DryRun, Say: d.opt.Say}
+	if s.tools.Cgroups == "" {
+		d.opt.Say("relief: there are no cgroups of v2 here, so that nothing is reclaimed or frozen before a kill")
+	}
+	if s.table, err = process.Open(d.opt.Root, process.Options{Own: int32(sys.Getpid())}); err != nil {
+		return err
+	}
+	if s.done, err = sys.NewEventfd(); err != nil {
+		return err
+	}
+	if e := l.epoll.Add(s.done.Fd(), sys.In, tokenRelief); e != 0 {
+		return &sys.OpError{Doing: "watch the softer acts", Errno: e}
+	}
+	l.softening = s
+	return l.startRelief(l.machine())
+}
+
+// relieves tells whether any domain that there may be has an act with a thread.
+func (d *Daemon) relieves() bool {
+	lasts := func(r engine.Relief) bool { return r.Act != engine.Notify }
+	if slices.ContainsFunc(d.opt.Policy.Relief, lasts) {
+		return true
+	}
+	return slices.ContainsFunc(d.opt.Groups, func(g Group) bool { return slices.ContainsFunc(g.Policy.Relief, lasts) })
+}
+
+// startRelief makes the threads of a domain's acts. What they may reach lies
+// below the domain's cgroup.
+func (l *loop) startRelief(d *domain) error {
+	if l.softening == nil {
+		return nil
+	}
+	tools := l.softening.tools
+	if tools.Cgroups != "" {
+		tools.Cgroups += d.path
+	}
+	tools.Guard = l.softening.guard(&d.policy.Victim)
+	for i := range d.policy.Relief[:min(len(d.policy.Relief), engine.MaxRelief)] {
+		act := d.policy.Relief[i]
 		if act.Act == engine.Notify {
 			continue
 		}
-		if l.softening == nil {
-			if err := d.openSoftening(l, note); err != nil {
-				return err
-			}
-		}
-		w, err := relief.Start(act, l.softening, l.softened)
+		w, err := relief.Start(act, &tools, l.softening.done)
 		if err != nil {
 			return err
 		}
-		dom.softer[i] = w
-	}
-	return nil
-}
-
-// openSoftening makes what the threads of all acts share.
-func (d *Daemon) openSoftening(l *loop, note *relief.Note) error {
-	guard, err := d.guard(l)
-	if err != nil {
-		return err
-	}
-	l.softening = &relief.Tools{Cgroups: relief.Root(d.opt.Root), Note: note, Dry: d.opt.DryRun, Guard: guard, Say: d.opt.Say}
-	if l.softening.Cgroups == "" {
-		d.opt.Say("relief: there are no cgroups of v2 here, so that nothing is reclaimed or frozen before a kill")
-	}
-	if l.softened, err = sys.NewEventfd(); err != nil {
-		return err
-	}
-	if e := l.epoll.Add(l.softened.Fd(), sys.In, tokenRelief); e != 0 {
-		return &sys.OpError{Doing: "watch the softer acts", Errno: e}
+		d.softer[i] = w
 	}
 	return nil
 }
@@ -82,23 +102,18 @@ func (d *Daemon) openNote() *relief.Note {
 	return note
 }
 
-// guard says who must not stand still, by a process table of its own.
-func (d *Daemon) guard(l *loop) (func(pid int32) string, error) {
-	table, err := process.Open(d.opt.Root, process.Options{Own: int32(sys.Getpid())})
-	if err != nil {
-		return nil, err
-	}
-	var mu sync.Mutex
-	ask := process.Ask{Policy: &l.machine().policy.Victim, RAM: l.machine().sample.Memory.Total}
+// guard says who must not stand still by a policy.
+func (s *softening) guard(p *victim.Policy) func(pid int32) string {
+	ask := process.Ask{Policy: p, RAM: s.ram}
 	return func(pid int32) string {
-		mu.Lock()
-		defer mu.Unlock()
-		why := table.Spared(ask, pid)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		why := s.table.Spared(ask, pid)
 		if why == victim.Eligible {
 			return ""
 		}
 		return fmt.Sprintf("of process %d in it, %v", pid, why)
-	}, nil
+	}
 }
 
 // relieve begins acts; those that only tell are done by being recorded.
@@ -121,7 +136,8 @@ func (d *domain) relent(acts uint8) {
 
 // collectRelief hands in the acts that have ended.
 func (l *loop) collectRelief() {
-	l.softened.Clear()
+	l.softening.done.Clear()
+	l.softening.leaving = slices.DeleteFunc(l.softening.leaving, (*relief.Worker).Left)
 	for _, d := range l.domains {
 		if d == nil {
 			continue
@@ -139,19 +155,35 @@ func (l *loop) collectRelief() {
 	}
 }
 
-// closeRelief ends all acts: what is frozen is thawed.
-func (l *loop) closeRelief() {
-	ended := true
-	for _, d := range l.domains {
-		if d == nil {
-			continue
-		}
-		for i, w := range d.softer {
-			ended = (w == nil || w.Close()) && ended
+// leaveRelief lets the threads of a domain go whose cgroup is gone, without
+// waiting for them.
+func (l *loop) leaveRelief(d *domain) {
+	for i, w := range d.softer {
+		if w != nil {
+			w.Leave()
+			l.softening.leaving = append(l.softening.leaving, w)
 			d.softer[i] = nil
 		}
 	}
-	if l.softened != nil && ended {
-		_ = l.softened.Close()
+}
+
+// closeRelief ends all acts: what is frozen is thawed. The threads are told
+// first, and then waited for.
+func (l *loop) closeRelief() {
+	if l.softening == nil {
+		return
+	}
+	for _, d := range l.domains {
+		if d != nil {
+			l.leaveRelief(d)
+		}
+	}
+	ended := true
+	for _, w := range l.softening.leaving {
+		ended = w.Close() && ended
+	}
+	if ended { // one that blocks in the kernel may use them yet
+		_ = l.softening.done.Close()
+		l.softening.table.Close()
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lmkd/lmkd/internal/engine"
-	"github.com/lmkd/lmkd/internal/relief"
 	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/pkg/pressure"
 )
@@ -34,15 +33,25 @@ func openSofter(t *testing.T) (l *loop, seen *inputs, file string) {
 	l, ring := openLoop(t, p)
 	seen = &inputs{}
 	l.record = tee2{ring, seen}
-	var err error
-	if l.softened, err = sys.NewEventfd(); err != nil {
+	d := &Daemon{opt: l.options(t)}
+	if err := d.openRelief(l); err != nil {
 		t.Fatal(err)
 	}
-	l.softening = &relief.Tools{Cgroups: root, Guard: func(int32) string { return "" }, Say: t.Logf}
-	if err := (&Daemon{}).startRelief(l, l.machine(), nil); err != nil {
+	l.softening.tools.Cgroups = root
+	for _, w := range l.machine().softer { // those of this machine's cgroups
+		if w != nil {
+			w.Close()
+		}
+	}
+	if err := l.startRelief(l.machine()); err != nil {
 		t.Fatal(err)
 	}
 	return l, seen, file
+}
+
+// options are those that openLoop made the loop with.
+func (l *loop) options(t *testing.T) Options {
+	return Options{Root: "/", Policy: *l.machine().policy, Say: t.Logf}
 }
 
 // inputs are the softer acts that were recorded as ended.
@@ -84,10 +93,12 @@ func TestSofterActs(t *testing.T) {
 	}
 	holds(t, file, "1")
 	l.machine().relent(1 << 1)
-	if ready, _ := sys.PollFor(l.softened.Fd(), 20_000); ready == 0 {
-		t.Fatal("the act does not end")
+	for len(seen.ended) == 0 {
+		if ready, _ := sys.PollFor(l.softening.done.Fd(), 20_000); ready == 0 {
+			t.Fatal("the act does not end")
+		}
+		l.collectRelief()
 	}
-	l.collectRelief()
 	holds(t, file, "0")
 	if len(seen.ended) != 1 || seen.ended[0].Act != 1 || seen.ended[0].Members != 1 || seen.ended[0].Took <= 0 {
 		t.Errorf("recorded %+v", seen.ended)
@@ -101,22 +112,59 @@ func TestSofterActs(t *testing.T) {
 // Without an act there is no thread, and the loop watches nothing more.
 func TestNoSofterActs(t *testing.T) {
 	l, _ := openLoop(t, engine.Linux())
-	if err := (&Daemon{}).openRelief(l); err != nil || l.softening != nil || l.softened != nil {
-		t.Errorf("%v, %v, %v", err, l.softening, l.softened)
+	d := &Daemon{opt: l.options(t)}
+	if err := d.openRelief(l); err != nil || l.softening != nil {
+		t.Errorf("%v, %v", err, l.softening)
 	}
+}
+
+// The acts of a cgroup's domain reach what lies below it, and nothing else; when
+// the cgroup goes its threads go too, and nobody waits for them.
+func TestSofterActsOfACgroup(t *testing.T) {
+	l, _, file := openSofter(t)
+	p := engine.Cgroup(l.machine().policy)
+	p.Relief = []engine.Relief{{At: pressure.LevelLow, Act: engine.Freeze, Cgroups: []string{"/*"}, For: time.Hour}}
+	box := newDomain(1, &p, nil)
+	box.path = "/box"
+	child := filepath.Join(filepath.Dir(filepath.Dir(file)), "box", "child")
+	if err := os.MkdirAll(child, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"cgroup.freeze": "0", "cgroup.procs": ""} {
+		if err := os.WriteFile(filepath.Join(child, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.startRelief(box); err != nil {
+		t.Fatal(err)
+	}
+	box.relieve(1)
+	holds(t, filepath.Join(child, "cgroup.freeze"), "1")
+	holds(t, file, "0")
+	l.leaveRelief(box)
+	holds(t, filepath.Join(child, "cgroup.freeze"), "0")
+	if len(l.softening.leaving) != 1 || box.softer[0] != nil {
+		t.Errorf("%d threads leave", len(l.softening.leaving))
+	}
+	for range 20_000 {
+		if l.collectRelief(); len(l.softening.leaving) == 0 {
+			return
+		}
+		_, _ = sys.PollFor(-1, 1)
+	}
+	t.Error("the thread does not end")
 }
 
 // Who must not stand still: init, this process, and what a rule protects.
 func TestGuard(t *testing.T) {
-	l, _ := openLoop(t, engine.Linux())
-	d, err := New(Options{Root: "/"})
-	if err != nil {
+	p := engine.Linux()
+	p.Relief = []engine.Relief{{Act: engine.Freeze}}
+	l, _ := openLoop(t, p)
+	d := &Daemon{opt: l.options(t)}
+	if err := d.openRelief(l); err != nil {
 		t.Fatal(err)
 	}
-	guard, err := d.guard(l)
-	if err != nil {
-		t.Fatal(err)
-	}
+	guard := l.softening.guard(&l.machine().policy.Victim)
 	child := sleeper(t)
 	if why := guard(int32(child.Process.Pid)); why != "" {
 		t.Errorf("a plain child: %s", why)

@@ -91,11 +91,26 @@ func (w *Worker) Collect() (Result, bool) {
 // left to the end of the process; a thaw takes microseconds.
 const closePatience = 2 * time.Second
 
-// Close ends the act, what is frozen is thawed, and the thread; false when a
-// reclaim blocks still.
-func (w *Worker) Close() bool {
+// Leave ends the act, what is frozen is thawed, and the thread, without waiting:
+// done is notified when Left may say so.
+func (w *Worker) Leave() {
 	w.quit.Store(true)
 	w.End()
+}
+
+// Left tells that the thread has ended, and gives back what it had.
+func (w *Worker) Left() bool {
+	select {
+	case <-w.ended:
+		return w.wake.Close() == nil
+	default:
+		return false
+	}
+}
+
+// Close leaves and waits; false when a reclaim blocks still.
+func (w *Worker) Close() bool {
+	w.Leave()
 	select {
 	case <-w.ended:
 		return w.wake.Close() == nil
@@ -111,7 +126,10 @@ func (w *Worker) run(ready chan<- struct{}) {
 		_ = sys.SetNice(-20) // a thaw must not wait its turn on a busy machine
 	}
 	close(ready)
-	defer close(w.ended)
+	defer func() {
+		w.done.Notify()
+		close(w.ended) // from here on nothing of the loop's is used
+	}()
 	for !w.quit.Load() {
 		if w.state.Load() != asked {
 			w.wait(-1)
