@@ -126,16 +126,19 @@ func TestLinuxReachesEveryAdj(t *testing.T) {
 }
 
 func TestJudgeDoesNotAllocate(t *testing.T) {
-	p, st := Linux(), State{}
-	in := pressedInput()
-	n := testing.AllocsPerRun(1000, func() {
-		in.Sample.At += time.Millisecond
-		in.Sample.Counters.Refault++
-		v := Judge(&p, &st, in)
-		st.Killed(&p, &v)
-	})
-	if n != 0 {
-		t.Errorf("%v allocations a judgement", n)
+	for _, strategy := range []Strategy{ByReclaim, ByMinfree, ByLevel} {
+		p, st := Linux(), State{}
+		p.Strategy = strategy
+		in := pressedInput()
+		n := testing.AllocsPerRun(1000, func() {
+			in.Sample.At += time.Millisecond
+			in.Sample.Counters.Refault++
+			v := Judge(&p, &st, in)
+			st.Killed(&p, &v)
+		})
+		if n != 0 {
+			t.Errorf("strategy %d: %v allocations a judgement", strategy, n)
+		}
 	}
 }
 
@@ -182,6 +185,17 @@ func TestReasonsAreSorted(t *testing.T) {
 		}
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("got %v, want %v", got, tc.want)
+		}
+	}
+	for p, want := range map[Policy]int{{Strategy: ByReclaim}: len(tree), {Strategy: ByMinfree}: 1, {Strategy: ByLevel}: 1} {
+		n := 0
+		for _, r := range Reasons() {
+			if p.LooksFor(r) {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("strategy %d looks for %d reasons, want %d", p.Strategy, n, want)
 		}
 	}
 	if because := (&Verdict{Reason: None}).Because(&Policy{}); because != "" {

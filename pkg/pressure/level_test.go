@@ -40,6 +40,9 @@ func TestLevels(t *testing.T) {
 		"shed": {&android, with(func(v *Verdict) {
 			v.Act, v.Reason, v.Facts.Floor, v.Facts.Mark, v.Facts.Low = true, LowMem, 0, BelowLow, 5*mib
 		}), "medium: free 0B is below low 5.0MiB"},
+		"target": {&Policy{Strategy: ByMinfree}, with(func(v *Verdict) {
+			v.Act, v.Reason, v.Facts.Floor, v.Facts.Target = true, LowMinfree, 0, 72*mib
+		}), "medium: free beyond the high marks 0B is below the target 72.0MiB and file cache 0B is below it too, 72.0MiB"},
 		"android":      {&android, with(func(v *Verdict) { v.Facts.Floor = 0 }), "low: the kernel reclaims or tasks wait, and 200MiB of 1.0GiB is available"},
 		"android half": {&android, with(func(v *Verdict) { v.Facts.Floor, v.Facts.Available = 0, 501*mib }), "none: memory to spare, 501MiB of 1.0GiB is available"},
 	} {
