@@ -300,6 +300,7 @@ func emptyMachine(t *testing.T) string {
 	child := sleeper(t)
 	root := shortMemory(t, 2<<10, child)
 	large(t, root, child.Process.Pid, -1000)
+	put(t, root, map[string]string{"cgroups": "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"})
 	return root
 }
 

@@ -99,6 +99,9 @@ func (d *daemon) finish(t *testing.T) {
 	if err != nil {
 		t.Errorf("replay: %v\n%s", err, out)
 	}
+	if !t.Skipped() {
+		checkOneAtATime(t, d.steps(t))
+	}
 }
 
 // innocent is a process that must not suffer.
@@ -196,33 +199,46 @@ func (d *daemon) steps(t *testing.T) []step {
 	return out
 }
 
-// assertOneAtATime reads in the record that no kill was asked for between the
-// signal to a victim and its end or its deadline.
+// assertOneAtATime is checkOneAtATime for a run that must have had a kill.
 func (d *daemon) assertOneAtATime(t *testing.T) (kills int) {
 	t.Helper()
-	dying, ends := false, 0
-	for _, s := range d.steps(t) {
-		if s.Kind == "exited" {
+	kills, ends := checkOneAtATime(t, d.steps(t))
+	if ends == 0 {
+		t.Error("the record tells of no victim's end")
+	}
+	return kills
+}
+
+// checkOneAtATime reads in a record that no domain asked for a kill between the
+// signal to a victim and its end, its deadline, or the proof that it is stuck and
+// holds nothing. Every run's record is read so when it is over.
+func checkOneAtATime(t *testing.T, steps []step) (kills, ends int) {
+	t.Helper()
+	dying := map[int]bool{}
+	for _, s := range steps {
+		switch {
+		case s.Closed:
+			dying[s.Domain] = false
+		case s.Kind == "adopted":
+			dying[s.Domain] = true
+		case s.Kind == "exited":
 			ends++
-		}
-		if s.Kind == "exited" || s.Out.Note == "kill_timeout" || s.Out.Note == "kill_failed" {
-			dying = false
+			dying[s.Domain] = false
+		case s.Out.Note == "kill_timeout", s.Out.Note == "kill_failed", s.Out.Note == "kill_stuck":
+			dying[s.Domain] = false
 		}
 		for _, a := range s.Out.Actions {
 			if a.Do != "kill" {
 				continue
 			}
-			if dying {
+			if dying[s.Domain] {
 				t.Errorf("step %d kills while a victim is dying", s.Seq)
 			}
-			dying = true
+			dying[s.Domain] = true
 			kills++
 		}
 	}
-	if ends == 0 {
-		t.Error("the record tells of no victim's end")
-	}
-	return kills
+	return kills, ends
 }
 
 // countKills counts the kills that a record asks for.
