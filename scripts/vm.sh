@@ -88,8 +88,12 @@ lane scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|Test
 lane scenario relief '^(TestReclaimSparesAKill|TestFreezeEnds|TestNothingSofterByDefault)$' -kernel 6.12 -bulk 700 -disk-rate 20 -zram 230
 lane scenario no-psi '^TestLacking$' -kernel 6.1 -psi off
 lane unit unit '^(TestUnit|TestUnitOfABox)$' 6.12
+for kernel in 5.10 6.12; do
+  lane guest "daemon-$kernel" vm '^(TestCgroupDiesAsAWhole|TestProtectedMemberOfACgroupLives|TestTwin|TestTraced|TestWatchdog)' ./internal/daemon -- \
+    -kernel $kernel -oom allow -wall 600s
+done
 lane guest packages-5.10 vm . './pkg/psi ./pkg/exitwait ./pkg/kill' -- -kernel 5.10 -oom allow -wall 600s
-lane guest packages-6.12 vm . './pkg/exitwait ./pkg/taskwatch ./internal/memevent ./internal/memory ./internal/cgroups' -- \
+lane guest packages-6.12 vm . './pkg/exitwait ./pkg/kill ./pkg/taskwatch ./internal/memevent ./internal/memory ./internal/cgroups' -- \
   -kernel 6.12 -zram 100 -oom allow -wall 600s
 for kernel in 5.10 6.1 6.12; do
   lane guest "tasks-$kernel" vm 'Pass|Walk' './internal/taskiter ./internal/process' -- -kernel $kernel -oom allow -wall 600s

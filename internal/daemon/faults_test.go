@@ -221,9 +221,6 @@ func running(pid int) bool {
 // A victim that a tracer holds gives its memory back and never ends: the wait
 // ends before its time, and the outcome says why.
 func TestTracedVictimEndsTheWait(t *testing.T) {
-	if sys.Mrelease.Probe() != nil {
-		t.Skip("without process_mrelease nothing proves that its memory is back")
-	}
 	child := actor(t, "hold")
 	trace(t, child.Process.Pid)
 	p := engine.Linux()

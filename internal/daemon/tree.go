@@ -99,6 +99,7 @@ func (l *loop) fellGroup(d *domain, target *victim.Process) (e sys.Errno, done b
 		return 0, false
 	}
 	d.tree.group, d.tree.listed = g, len(pids)
+	l.watchdog.busy() // many to look at are no hang
 	large, e := l.killer.strike(g, largeMember)
 	l.reapLarge(d, large)
 	return e, true
