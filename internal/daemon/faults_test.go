@@ -277,13 +277,12 @@ func crowd(t *testing.T, n int) (path string, pids []int) {
 	if err != nil {
 		t.Skip(err)
 	}
-	nursery := systest.New(t)
-	pids = nursery.Crowd(n)
-	t.Cleanup(func() {
+	t.Cleanup(func() { // after those in it have gone
 		for end := sys.Now() + 10*time.Second; os.Remove(dir) != nil && sys.Now() < end; {
 			runtime.Gosched()
 		}
 	})
+	pids = systest.New(t).Crowd(n)
 	for _, pid := range pids {
 		if err := os.WriteFile(dir+"/cgroup.procs", strconv.AppendInt(nil, int64(pid), 10), 0); err != nil {
 			t.Fatal(err)
