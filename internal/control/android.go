@@ -270,15 +270,15 @@ func (a *Android) hangUp(c *client) {
 	_ = a.epoll.Remove(c.conn.Int())
 	_ = c.conn.Close()
 	a.clients = slices.DeleteFunc(a.clients, func(one *client) bool { return one == c })
-	a.left(c.pid)
+	a.leave(c.pid)
 	if c.errors > toldErrors || c.missed > 0 {
 		a.opt.Say("control: %v is gone: %d of its packets were wrong, %d notifications found it asleep", c, c.errors, c.missed)
 	}
 }
 
-// left takes the records of a process away from it, unless it has a connection
+// leave takes the records of a process away from it, unless it has a connection
 // still.
-func (a *Android) left(pid int32) {
+func (a *Android) leave(pid int32) {
 	if !slices.ContainsFunc(a.clients, func(c *client) bool { return c.pid == pid }) {
 		a.orphan(pid)
 	}

@@ -338,7 +338,8 @@ func killOf(pid int32, adj int16) *Kill {
 func TestKillsAreToldAndCounted(t *testing.T) {
 	s := serve(t)
 	killed, both, deaf := s.dial(t), s.dial(t), s.dial(t)
-	p := pidOf(sleeper(t))
+	cmd := sleeper(t)
+	p := pidOf(cmd)
 	killed.send(1, p, 10036, 900)
 	killed.send(5, 0)
 	both.send(5, 1)
@@ -348,6 +349,10 @@ func TestKillsAreToldAndCounted(t *testing.T) {
 	}
 	k := killOf(p, 900)
 	k.Victim.StartTime = s.Roll().Find(p).StartTime
+	// Dead, and its record gone, before anybody is told: its client's uid stays.
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	waitFor(t, func() bool { deaf.settle(); return s.Roll().Find(p) == nil })
 	s.Killed(k)
 	s.Killed(killOf(4242, 0))
 	if got := fmt.Sprint(killed.words(), killed.words()); got != fmt.Sprintf("[6 %d 10036 102400] [6 4242 5 102400]", p) {

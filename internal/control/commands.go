@@ -43,7 +43,7 @@ func (a *Android) read(c *client) {
 func (a *Android) sentBy(c *client, from sys.Credentials) {
 	if before := c.pid; before != from.PID {
 		c.pid = from.PID
-		a.left(before)
+		a.leave(before)
 	}
 	c.uid, c.trusted = from.UID, a.trusts(from.UID)
 }

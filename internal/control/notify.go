@@ -52,14 +52,6 @@ func (a *Android) tell() {
 	}
 }
 
-// userOf gives the uid that the client said, for a process that is registered.
-func (a *Android) userOf(p *victim.Process) uint32 {
-	if at, ok := a.find(p.PID); ok && a.records[at].StartTime == p.StartTime {
-		return a.records[at].UID
-	}
-	return p.UID
-}
-
 // send hands a message to those who subscribed to the event. Who does not read
 // loses it, and nobody waits.
 func (a *Android) send(event lmkproto.Event, m *lmkproto.Message) {

@@ -36,6 +36,11 @@ type registry struct {
 	turn    uint64
 	dirty   bool // there is something to publish
 
+	// left are the last that were dropped, the oldest overwritten next: a victim
+	// may be gone before clients are told of its kill.
+	left   [64]victim.Registration
+	leftAt int
+
 	roll    atomic.Pointer[victim.Roll]
 	targets atomic.Pointer[pressure.Targets]
 }
@@ -93,6 +98,8 @@ func (g *registry) drop(at int) {
 	_ = g.epoll.Remove(r.proc.Fd())
 	_ = r.proc.Close()
 	g.records = slices.Delete(g.records, at, at+1)
+	g.left[g.leftAt%len(g.left)] = r.Registration
+	g.leftAt++
 	g.dirty = true
 }
 
@@ -167,6 +174,20 @@ func (g *registry) room(c *caller) error {
 		return fmt.Errorf("uid %d has registered %d processes, and there is room for no more", c.uid, n)
 	}
 	return nil
+}
+
+// userOf gives the uid that the client said, for a process that is registered or
+// was until lately.
+func (g *registry) userOf(p *victim.Process) uint32 {
+	if at, ok := g.find(p.PID); ok && g.records[at].StartTime == p.StartTime {
+		return g.records[at].UID
+	}
+	for i := range g.left {
+		if m := &g.left[i]; m.PID == p.PID && m.StartTime == p.StartTime {
+			return m.UID
+		}
+	}
+	return p.UID
 }
 
 // exited drops the record of a process that has ended. Some other process may have
