@@ -121,6 +121,7 @@ type checkReport struct {
 	Kernel   string           `json:"kernel"`
 	OK       bool             `json:"ok"`
 	Settings []config.Setting `json:"settings"`
+	Warning  string           `json:"warning,omitempty"`
 	Explain  []string         `json:"explain,omitempty"`
 	Findings []probe.Finding  `json:"findings"`
 	Rules    []ruleMatches    `json:"rules,omitempty"`
@@ -131,7 +132,7 @@ type checkReport struct {
 func newCheckReport(cfg *config.Config, findings []probe.Finding) *checkReport {
 	return &checkReport{
 		Config: cfg.Source, Profile: cfg.Profile.String(), Kernel: sys.KernelRelease(),
-		OK: probe.Worst(findings) == probe.OK, Settings: cfg.Settings(), Findings: findings,
+		OK: probe.Worst(findings) == probe.OK, Warning: cfg.UntilRegistered(), Settings: cfg.Settings(), Findings: findings,
 	}
 }
 
@@ -145,6 +146,9 @@ func (r *checkReport) json(w io.Writer) error {
 func (r *checkReport) text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "config  %s: valid, profile %s\nkernel  %s\n", r.Config, r.Profile, r.Kernel)
+	if r.Warning != "" {
+		b.WriteString(wrap(r.Warning, "note    ", "        "))
+	}
 	if len(r.Explain) > 0 {
 		b.WriteByte('\n')
 	}

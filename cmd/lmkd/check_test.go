@@ -163,3 +163,23 @@ func TestDomainLines(t *testing.T) {
 		}
 	}
 }
+
+// Under android nobody but registered processes dies, once there is one: said
+// without being asked.
+func TestCheckTellsOfClients(t *testing.T) {
+	cfg := config.Default(config.Android)
+	var b bytes.Buffer
+	if err := newCheckReport(cfg, nil).text(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "note    only processes that a client registered may die") || strings.Contains(b.String(), "no client is heard") {
+		t.Errorf("%s", b.String())
+	}
+	cfg.Control.Android = ""
+	if got := newCheckReport(cfg, nil).Warning; !strings.HasSuffix(got, "no client is heard (control.android_socket: off)") {
+		t.Errorf("%s", got)
+	}
+	if got := newCheckReport(config.Default(config.Linux), nil).Warning; got != "" {
+		t.Errorf("under linux: %s", got)
+	}
+}

@@ -75,6 +75,7 @@ func (r *running) wait(t *testing.T, text string) {
 // A real client registers real processes with a real daemon.
 func TestRegisterWithARealDaemon(t *testing.T) {
 	r := startDryRun(t, "android")
+	r.wait(t, "until the first registration everybody may")
 	c, err := lmkproto.Dial(r.android())
 	if err != nil {
 		t.Fatal(err)

@@ -194,6 +194,9 @@ func (p *publisher) ready(s daemon.Sources) {
 		mode = ", killing nothing (dry run)"
 	}
 	p.say.Printf("lmkd %s is ready: profile %s from %s, woken by %s%s", version, p.cfg.Profile, p.cfg.Source, s, mode)
+	if text := p.cfg.UntilRegistered(); text != "" {
+		p.say.Print("Note: " + text)
+	}
 	_, _ = sdnotify.SdNotify(false, sdnotify.SdNotifyReady+"\nSTATUS=Woken by "+s.String()+mode)
 }
 

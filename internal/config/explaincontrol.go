@@ -19,6 +19,19 @@ func (c *Config) explainRegistered() []string {
 	return []string{c.rolled() + c.listed(), "Clients of " + who + " may register any process, others processes of their own, whose oom_score_adj they never lower."}
 }
 
+// UntilRegistered warns of what a policy does that chooses only registered
+// processes as long as no client registers any; empty for any other policy.
+func (c *Config) UntilRegistered() string {
+	if c.Machine.Victim.Roll != victim.RollOnly {
+		return ""
+	}
+	s := "only processes that a client registered may die (victim.registered: only); until the first registration everybody may"
+	if c.Control.Android == "" {
+		s += ", and no client is heard (control.android_socket: off)"
+	}
+	return s
+}
+
 // rolled is the place of registered processes.
 func (c *Config) rolled() string {
 	switch c.Machine.Victim.Roll {
