@@ -2,6 +2,7 @@ package process
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 
 	"github.com/lmkd/lmkd/internal/sys"
@@ -84,4 +85,35 @@ func benchWalk(b *testing.B) {
 		seen += stats.Seen
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seen), "ns/process")
+}
+
+// BenchmarkGroups is a choice among processes in cgroups of their own, three deep,
+// with their settings read and without, and with one of them dying as a whole.
+func BenchmarkGroups(b *testing.B) {
+	var tasks []task
+	for pid := 10; pid < 74; pid++ {
+		tasks = append(tasks, task{pid: pid, anon: 100, cgroup: fmt.Sprintf("0::/system.slice/app-%d.slice/app.service\n", pid)})
+	}
+	for _, c := range []struct {
+		name  string
+		heed  bool
+		files map[string]string
+	}{
+		{"unread", false, nil},
+		{"read", true, nil},
+		{"unit", true, map[string]string{"system.slice/app-10.slice/memory.oom.group": "1\n"}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			t := open(b, grouped(b, c.files, tasks...), Options{})
+			ask := linux()
+			ask.Policy.OOMGroup, ask.Policy.Preference = c.heed, c.heed
+			b.ReportAllocs()
+			detailed := 0
+			for b.Loop() {
+				_, stats := choose(b, t, ask)
+				detailed = stats.Detailed
+			}
+			b.ReportMetric(float64(detailed), "detailed")
+		})
+	}
 }
