@@ -203,7 +203,7 @@ func (l *loop) newCgroup(e cgroups.Event) (*domain, error) {
 		return nil, err
 	}
 	if err = l.startRelief(d); err != nil {
-		w.say("%s: %v: it is judged, and nothing softer than a kill is done", e.Path, err)
+		w.say("%s is judged, and not all of its softer acts are done: %v", e.Path, err)
 	}
 	if len(w.paths) == 0 { // a rehearsal: the buffers of a choice within are touched
 		l.look(d, &engine.Action{Do: engine.Sample})

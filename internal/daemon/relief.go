@@ -17,6 +17,12 @@ import (
 // policy; nil for those that need none.
 type softer [engine.MaxRelief]*relief.Worker
 
+// maxSofter is how many threads there may be for acts. The unit's TasksMax is 64,
+// and a program of Go that is refused a thread ends.
+const maxSofter = 24
+
+var errManyActs = fmt.Errorf("there are threads for %d softer acts already", maxSofter)
+
 // softening is what the threads of all acts share.
 type softening struct {
 	tools relief.Tools
@@ -26,6 +32,7 @@ type softening struct {
 	mu    sync.Mutex // for table: it is the threads', never the loop's
 	// leaving are the threads of domains that are gone.
 	leaving []*relief.Worker
+	threads int // those of leaving too
 }
 
 // openRelief thaws what an earlier run left frozen, and makes the threads of the
@@ -63,7 +70,8 @@ func (d *Daemon) relieves() bool {
 }
 
 // startRelief makes the threads of a domain's acts. What they may reach lies
-// below the domain's cgroup.
+// below the domain's cgroup. An act without a thread, and those behind it, are
+// taken out of the policy: nobody would answer them.
 func (l *loop) startRelief(d *domain) error {
 	if l.softening == nil {
 		return nil
@@ -73,18 +81,30 @@ func (l *loop) startRelief(d *domain) error {
 		tools.Cgroups += d.path
 	}
 	tools.Guard = l.softening.guard(&d.policy.Victim)
-	for i := range d.policy.Relief[:min(len(d.policy.Relief), engine.MaxRelief)] {
-		act := d.policy.Relief[i]
+	d.policy.Relief = d.policy.Relief[:min(len(d.policy.Relief), engine.MaxRelief)]
+	for i, act := range d.policy.Relief {
 		if act.Act == engine.Notify {
 			continue
 		}
-		w, err := relief.Start(act, &tools, l.softening.done)
+		w, err := l.softening.start(act, &tools)
 		if err != nil {
+			d.policy.Relief = d.policy.Relief[:i]
 			return err
 		}
 		d.softer[i] = w
 	}
 	return nil
+}
+
+func (s *softening) start(act engine.Relief, tools *relief.Tools) (*relief.Worker, error) {
+	if s.threads == maxSofter {
+		return nil, errManyActs
+	}
+	w, err := relief.Start(act, tools, s.done)
+	if err == nil {
+		s.threads++
+	}
+	return w, err
 }
 
 // openNote opens the file that names what is frozen, beside that of the kills.
@@ -137,7 +157,10 @@ func (d *domain) relent(acts uint8) {
 // collectRelief hands in the acts that have ended.
 func (l *loop) collectRelief() {
 	l.softening.done.Clear()
-	l.softening.leaving = slices.DeleteFunc(l.softening.leaving, (*relief.Worker).Left)
+	s := l.softening
+	before := len(s.leaving)
+	s.leaving = slices.DeleteFunc(s.leaving, (*relief.Worker).Left)
+	s.threads -= before - len(s.leaving)
 	for _, d := range l.domains {
 		if d == nil {
 			continue

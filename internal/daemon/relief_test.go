@@ -155,6 +155,35 @@ func TestSofterActsOfACgroup(t *testing.T) {
 	t.Error("the thread does not end")
 }
 
+// There are no more threads than the unit allows: what would need one more is no
+// act of the domain.
+func TestTooManyActs(t *testing.T) {
+	l, _, _ := openSofter(t)
+	p := engine.Cgroup(l.machine().policy)
+	for range engine.MaxRelief {
+		p.Relief = append(p.Relief, engine.Relief{Act: engine.Freeze, Cgroups: []string{"/x"}, For: time.Second})
+	}
+	refused := 0
+	for id := range uint16(4) {
+		own := p
+		d := newDomain(id+1, &own, nil)
+		l.domains = append(l.domains, d)
+		if l.startRelief(d) != nil {
+			refused++
+		}
+		for i := range d.softer {
+			if (d.softer[i] != nil) != (i < len(d.policy.Relief)) {
+				t.Errorf("domain %d: act %d of %d", d.id, i, len(d.policy.Relief))
+			}
+		}
+	}
+	if l.softening.threads != maxSofter || refused == 0 {
+		t.Errorf("%d threads, %d domains were refused", l.softening.threads, refused)
+	}
+	l.closeRelief()
+	l.softening, l.domains = nil, l.domains[:1]
+}
+
 // Who must not stand still: init, this process, and what a rule protects.
 func TestGuard(t *testing.T) {
 	p := engine.Linux()
