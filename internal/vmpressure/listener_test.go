@@ -26,13 +26,9 @@ func TestMain(m *testing.M) {
 // frees as fast, or with memory of its own, which nothing can free without swap.
 func eat(task string) {
 	if task == "memory" {
-		var all [][]byte
-		for {
-			b := make([]byte, 1<<20)
-			for i := 0; i < len(b); i += 4096 {
-				b[i] = byte(i) | 1
-			}
-			all = append(all, b)
+		all := make([]byte, 1<<30)
+		for i := 0; ; i = (i + 4096) % len(all) {
+			all[i]++
 		}
 	}
 	chunk := make([]byte, 1<<20)
