@@ -118,6 +118,34 @@ func edit(t testing.TB, root, name string, change func(string) string) {
 	}
 }
 
+// A limit counts when every device has one: one without takes what the others may
+// not.
+func TestZramLimit(t *testing.T) {
+	root := tree(t, "built-zram-zfs")
+	r := open(t, root)
+	var s pressure.Sample
+	read(t, r, &s)
+	if s.Zram.Limited || s.Zram.Room != 0 {
+		t.Errorf("no limit, and %+v", s.Zram)
+	}
+	limit := func(device, to string) {
+		edit(t, root, "sys/block/"+device+"/mm_stat", func(old string) string {
+			f := strings.Fields(old)
+			f[3] = to
+			return strings.Join(f, " ") + "\n"
+		})
+		read(t, r, &s)
+	}
+	limit("zram0", "50000000")
+	if s.Zram.Limited || s.Zram.Room != 0 {
+		t.Errorf("one of two is limited, and %+v", s.Zram)
+	}
+	limit("zram12", "1000000")
+	if want := uint64(50000000 - 41943040); !s.Zram.Limited || s.Zram.Room != want {
+		t.Errorf("both are limited, the second beyond what it has: %+v, want room of %d", s.Zram, want)
+	}
+}
+
 func TestZramFollowsSwapon(t *testing.T) {
 	root := tree(t, "built-zram-zfs")
 	r := open(t, root)

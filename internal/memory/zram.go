@@ -56,10 +56,14 @@ func (z *zrams) read(swapTotal uint64, buf []byte, s *pressure.Sample) error {
 	if err := parseSwaps(&l, &s.Zram); err != nil {
 		return err
 	}
+	s.Zram.Limited = true
 	for i := range z.fds[:z.count] {
 		if err := z.add(z.fds[i].Int(), buf, &s.Zram); err != nil {
 			return err
 		}
+	}
+	if !s.Zram.Limited {
+		s.Zram.Room = 0
 	}
 	if s.Zram.Original > 0 {
 		s.Has |= pressure.HasZram
@@ -170,12 +174,12 @@ func (z *zrams) add(fd int, buf []byte, sum *pressure.Zram) error {
 	return parseMmStat(&l, sum)
 }
 
-// parseMmStat adds the first three numbers of an mm_stat: orig_data_size,
-// compr_data_size and mem_used_total.
+// parseMmStat adds the first four numbers of an mm_stat: orig_data_size,
+// compr_data_size, mem_used_total and mem_limit, where 0 is none.
 func parseMmStat(l *lines, sum *pressure.Zram) error {
 	line, _ := l.next()
 	rest := line
-	var n [3]uint64
+	var n [4]uint64
 	for i := range n {
 		var digits []byte
 		digits, rest = word(rest)
@@ -187,6 +191,8 @@ func parseMmStat(l *lines, sum *pressure.Zram) error {
 	sum.Original += n[0]
 	sum.Compressed += n[1]
 	sum.MemUsed += n[2]
+	sum.Limited = sum.Limited && n[3] > 0
+	sum.Room += n[3] - min(n[3], n[2])
 	return nil
 }
 

@@ -83,6 +83,8 @@ type wireZram struct {
 	MemUsed    uint64 `json:"mem_used,omitempty"`
 	Size       uint64 `json:"size,omitempty"`
 	Used       uint64 `json:"used,omitempty"`
+	Limited    bool   `json:"limited,omitempty"`
+	Room       uint64 `json:"room,omitempty"`
 }
 
 type wireStall struct {

@@ -78,6 +78,8 @@ type Zram struct {
 	Compressed uint64 // compr_data_size
 	MemUsed    uint64 // mem_used_total: what it costs in RAM
 	Size, Used uint64 // the part of SwapTotal that lies there, and how much of it is taken
+	Limited    bool   // every device has a mem_limit
+	Room       uint64 // how much more RAM those limits let them take
 }
 
 // Stall is one PSI file. Averages are hundredths of a percent, totals are

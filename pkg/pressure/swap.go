@@ -38,12 +38,17 @@ func easy(p *Policy, m *Memory, ratio, div uint64) uint64 {
 }
 
 // measuredSwapFree takes off what the free part of zram will cost in RAM when
-// it is filled. Swap on disks stands as it is, with zswap before it too: what
+// it is filled, and what a mem_limit does not let it take at all. Swap on disks stands as it is, with zswap before it too: what
 // does not fit into zswap's pool is written behind it.
 func measuredSwapFree(s *Sample) uint64 {
 	free := s.Memory.SwapFree
 	inZram := min(s.Zram.Size-min(s.Zram.Size, s.Zram.Used), free)
-	return free - share(inZram, zramCost(s))
+	cost := zramCost(s)
+	filled := inZram
+	if s.Zram.Limited && cost > 0 {
+		filled = min(inZram, s.Zram.Room/uint64(cost)*100)
+	}
+	return free - inZram + filled - share(filled, cost)
 }
 
 // zramCost is what the next page in zram takes of RAM, in percent of a page; 0
