@@ -20,6 +20,20 @@ func PageOut(memory []byte) error {
 	return unix.Madvise(memory[skip:skip+whole], unix.MADV_PAGEOUT)
 }
 
+// SwapOnAt makes the prepared device or file path swap space of a priority from 0
+// on (swapon(2), SWAP_FLAG_PREFER).
+func SwapOnAt(path string, priority int) error {
+	const prefer = 0x8000
+	p, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	if _, _, e := unix.Syscall(unix.SYS_SWAPON, uintptr(unsafe.Pointer(p)), uintptr(prefer|priority), 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
 // SwapOff takes the swap device path out of use (swapoff(2)).
 func SwapOff(path string) error {
 	p, err := unix.BytePtrFromString(path)
