@@ -83,7 +83,7 @@ func (p *publisher) probed(findings []probe.Finding) {
 func (p *publisher) begin(policy *engine.Policy) (daemon.Recorder, error) {
 	domains := []record.Domain{
 		{Name: metrics.Machine, Policy: *policy},
-		{ID: daemon.WatchdogDomain, Name: "watchdog", Policy: *policy},
+		{ID: daemon.WatchdogDomain, Name: "watchdog", Policy: daemon.WatchdogPolicy(policy)},
 	}
 	log := record.NewLog(record.LogOptions{Domains: domains, DryRun: p.dryRun, Debug: p.cfg.Debug}, func(line string) { p.say.Print(line) })
 	sinks := []record.Sink{observer{p.metrics, p.server != nil, map[uint16]*record.Domain{}}, log, told{p.feed()}}

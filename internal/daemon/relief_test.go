@@ -155,6 +155,20 @@ func TestSofterActsOfACgroup(t *testing.T) {
 	t.Error("the thread does not end")
 }
 
+// The watchdog kills and waits for nothing softer.
+func TestWatchdogHasNoSofterActs(t *testing.T) {
+	p := engine.Linux()
+	p.Relief = []engine.Relief{{At: pressure.LevelLow, Act: engine.Freeze, For: time.Hour}}
+	d := &Daemon{opt: Options{Root: "/", Policy: p, Watchdog: time.Hour, Say: t.Logf, WatchdogRecord: func() Recorder { return nil }}}
+	w, err := d.openWatchdog(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.policy.Relief) != 0 || len(p.Relief) != 1 {
+		t.Errorf("%d acts of the watchdog, %d of the machine", len(w.policy.Relief), len(p.Relief))
+	}
+}
+
 // There are no more threads than the unit allows: what would need one more is no
 // act of the domain.
 func TestTooManyActs(t *testing.T) {

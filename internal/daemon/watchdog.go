@@ -46,15 +46,24 @@ type watchdog struct {
 	in         engine.Input
 }
 
+// WatchdogPolicy is the watchdog's: the machine's, with nothing softer than a kill.
+// Who stands in for a loop that hangs neither does that nor waits for it.
+func WatchdogPolicy(p *engine.Policy) engine.Policy {
+	own := *p
+	own.Relief = nil
+	return own
+}
+
 // openWatchdog makes a watchdog with everything that it will ever hold; nil
 // when its limit is 0.
 func (d *Daemon) openWatchdog(p *engine.Policy) (*watchdog, error) {
 	if d.opt.Watchdog <= 0 {
 		return nil, nil
 	}
+	own := WatchdogPolicy(p)
 	w := &watchdog{
 		limit: d.opt.Watchdog, killer: d.killer(), clients: d.opt.clients(), say: d.opt.Say,
-		policy: p, state: engine.NewState(finalists), record: d.opt.WatchdogRecord(),
+		policy: &own, state: engine.NewState(finalists), record: d.opt.WatchdogRecord(),
 	}
 	var err error
 	if w.timer, err = sys.NewTimerfd(); err != nil {
