@@ -237,7 +237,7 @@ func TestTracedVictimTimesOut(t *testing.T) {
 	child := actor(t, "hold")
 	trace(t, child.Process.Pid)
 	p := engine.Linux()
-	p.KillTimeout = 400 * time.Millisecond
+	p.KillTimeout = 2 * time.Second
 	note, o := killFor(t, shortMemory(t, 2<<10, child), p)
 	if note != engine.KillTimeout && note != engine.KillStuck || o.Holds&engine.Traced == 0 {
 		t.Errorf("%v: %v", note, o.Holds)
