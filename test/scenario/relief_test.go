@@ -165,3 +165,42 @@ func TestNothingSofterByDefault(t *testing.T) {
 		}
 	}
 }
+
+// A cgroup that is a domain freezes what its own acts name below it, when its own
+// level says so; the machine has memory to spare, and nothing else stands still.
+func TestFreezeWithinADomain(t *testing.T) {
+	spared := innocents(t)
+	dir := box(t, "box-softer", 0)
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+memory"), 0); err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := guest.Cgroup("box-softer/batch", 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unbox(leaf) })
+	d := startDaemon(t, "--config", config(t, `domains:
+  - cgroup: /box-softer
+    pressure: {stall_max: 100%}
+    relief:
+      acts: [{at: low, do: freeze, cgroups: [/batch], for: 3s, pause: 1h}]
+`))
+	h := hog(t, "leak", "leak")
+	boxed(t, leaf, h)
+	if !guest.Until(patience, func() bool { return said(d.Process, "1 cgroups were frozen and run again") || !h.Alive() }) {
+		t.Errorf("nothing was frozen: %q", d.Lines())
+	}
+	for _, line := range d.Lines() {
+		if strings.Contains(line, "Relief") {
+			t.Log(line)
+		}
+	}
+	if index(d.Lines(), "box-softer", "Relief over", "1 cgroups were frozen and run again") < 0 || frozen(t, leaf) {
+		t.Errorf("the hog is %s; lmkd said %q", h.Fate(), d.Lines())
+	}
+	for _, p := range spared {
+		if !p.Alive() {
+			t.Errorf("%s died: %s", p.Name, p.Fate())
+		}
+	}
+}
