@@ -3,6 +3,8 @@
 package scenario
 
 import (
+	"fmt"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -42,6 +44,7 @@ func letsBe(t *testing.T, rest int, load []string) {
 	}
 	before := mark(t)
 	h := hog(t, "load", sized(t, load)...)
+	t.Cleanup(func() { _ = os.Remove(fmt.Sprintf("/dev/shm/hog-%d", h.PID)) }) // where it is tmpfs
 	spared = append(spared, innocent{h})
 	guest.Until(letBeFor, func() bool { return someDied(spared) })
 	after := mark(t)
@@ -88,7 +91,7 @@ func TestResidentHog(t *testing.T) {
 	spared := innocents(t)
 	d := startDaemon(t)
 	before := mark(t)
-	h := hog(t, "resident", sized(t, []string{"finite", "-mb", "leave:15"})...)
+	h := hog(t, "resident", sized(t, []string{"leak", "-rate", "20", "-mb", "leave:15"})...)
 	if !guest.Until(patience, func() bool { return !h.Alive() }) {
 		t.Error("the hog lives on")
 	}
