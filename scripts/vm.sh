@@ -93,7 +93,7 @@ lane besides besides-peers
 lane besides besides-peers-zram -zram 230
 lane scenario victims "^(TestTheSessionLives|TestOrphanBombsDieAsAWhole|TestLeakBesideADatabase|TestOOMGroupDiesAsAWhole|TestCgroupDiesAsAWhole)$" -kernel 6.12
 lane scenario registered '^TestRegisteredDieInTheirOrder$' -kernel 6.12
-lane scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestLacking)$' -kernel 6.12
+lane scenario kills '^(TestSecondHogWaitsForTheFirst|TestRestartInTheMiddle|TestSigtermFirst|TestSomebodyElsesKill|TestLacking)$' -kernel 6.12
 lane scenario relief '^(TestReclaimSparesAKill|TestFreezeEnds|TestFreezeWithinADomain|TestNothingSofterByDefault)$' -kernel 6.12 -bulk 700 -disk-rate 20 -zram 230
 lane scenario no-psi '^TestLacking$' -kernel 6.1 -psi off
 lane unit unit '^(TestUnit|TestUnitOfABox)$' 6.12

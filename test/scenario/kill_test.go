@@ -5,6 +5,8 @@ package scenario
 import (
 	"fmt"
 	"os"
+	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,5 +81,47 @@ func tmpfsIsLetGrow(t *testing.T) {
 	_ = d.WaitExit(patience)
 	if kills := countKills(d.steps(t)); kills > 1 {
 		t.Errorf("%d kills, want at most 1", kills)
+	}
+}
+
+// Somebody else has killed a process that holds most of memory and hangs. The
+// daemon helps it to give its memory back, and kills nobody for it.
+func TestSomebodyElsesKill(t *testing.T) {
+	spared := innocents(t)
+	d := startDaemon(t)
+	first := hog(t, "first", "slowdie", "-mb", "300", "-hold", "1m")
+	if !guest.Until(patience, func() bool { return slices.Contains(first.Lines(), "ready") }) {
+		t.Fatalf("first %s", first.Fate())
+	}
+	if e := syscall.Kill(first.PID, syscall.SIGKILL); e != nil {
+		t.Fatal(e)
+	}
+	second := hog(t, "second", "leak", "-rate", "20")
+	if !guest.Until(patience, func() bool { return !second.Alive() }) {
+		t.Fatalf("second %s", second.Fate())
+	}
+	for _, p := range spared {
+		if !p.Alive() {
+			t.Errorf("%s died: %s", p.Name, p.Fate())
+		}
+	}
+	_ = d.Terminate()
+	_ = d.WaitExit(patience)
+	assertFreed(t, d.steps(t))
+}
+
+// assertFreed reads that what was dying was counted on and helped before the
+// first kill, and that there was one.
+func assertFreed(t *testing.T, steps []step) {
+	t.Helper()
+	helped, kills := false, 0
+	for _, s := range steps {
+		for _, a := range s.Out.Actions {
+			helped = helped || kills == 0 && s.Out.Note == "freeing" && a.Do == "expedite"
+		}
+		kills += countKills([]step{s})
+	}
+	if !helped || kills != 1 {
+		t.Errorf("%d kills, the dying helped before the first: %v", kills, helped)
 	}
 }
