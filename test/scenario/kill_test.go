@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/lmkd/lmkd/internal/sys"
 	"github.com/lmkd/lmkd/test/vm/guest"
 )
 
@@ -93,7 +93,12 @@ func TestSomebodyElsesKill(t *testing.T) {
 	if !guest.Until(patience, func() bool { return slices.Contains(first.Lines(), "ready") }) {
 		t.Fatalf("first %s", first.Fate())
 	}
-	if e := syscall.Kill(first.PID, syscall.SIGKILL); e != nil {
+	fd, e := sys.PidfdOpen(first.PID)
+	defer fd.Close()
+	if e == 0 {
+		e = sys.PidfdSignal(fd.Int(), sys.SIGKILL)
+	}
+	if e != 0 {
 		t.Fatal(e)
 	}
 	second := hog(t, "second", "leak", "-rate", "20")
