@@ -116,13 +116,14 @@ func unitKillsTheHog(t *testing.T) {
 }
 
 // A service with MemoryHigh=, as a person boxes one, is a domain of its own: the
-// installed unit is permitted to watch it, though it comes later.
+// installed unit is permitted to watch it, though it comes later. So is a cgroup
+// that a user made in one that was delegated to him: its files are his.
 func TestUnitOfABox(t *testing.T) {
 	const path = "/etc/lmkd/lmkd.yaml"
 	if err := os.MkdirAll("/etc/lmkd", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte("domains:\n  - cgroup: /system.slice/boxed-*.service\n"), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte("domains:\n  - cgroup: /system.slice/boxed-*.service\n  - cgroup: /system.slice/users-*.service/box\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	systemctl(t, "daemon-reload")
@@ -132,13 +133,26 @@ func TestUnitOfABox(t *testing.T) {
 		systemctl(t, "stop", "lmkd")
 	})
 	spared := innocents(t)
+	t.Run("root's", func(t *testing.T) {
+		unitOfABox(t, spared, "boxed-hog", "", guest.Hogs, "leak")
+	})
+	t.Run("a user's", func(t *testing.T) {
+		const inABox = `cg=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); mkdir $cg/shell; echo 0 >$cg/shell/cgroup.procs
+			echo +memory >$cg/cgroup.subtree_control; mkdir $cg/box; echo 0 >$cg/box/cgroup.procs; exec ` + guest.Hogs + ` leak`
+		unitOfABox(t, spared, "users-hog", "/box", "--uid=nobody", "--property=Delegate=yes", "/bin/sh", "-ec", inABox)
+	})
+}
+
+// unitOfABox runs a service that is boxed, and waits until the domain below it has
+// ended the hog.
+func unitOfABox(t *testing.T, spared []innocent, unit, below string, args ...string) {
 	before := mark(t)
-	out, err := exec.Command("systemd-run", "--unit=boxed-hog", "--property=MemoryHigh=96M", "--property=MemorySwapMax=0", guest.Hogs, "leak").CombinedOutput()
-	if err != nil {
+	run := exec.Command("systemd-run", append([]string{"--unit=" + unit, "--property=MemoryHigh=96M", "--property=MemorySwapMax=0"}, args...)...)
+	if out, err := run.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	t.Cleanup(func() { _ = exec.Command("systemctl", "stop", "boxed-hog").Run() })
-	killed := "'/system.slice/boxed-hog.service': Killed"
+	t.Cleanup(func() { _ = exec.Command("systemctl", "stop", unit).Run() })
+	killed := "'/system.slice/" + unit + ".service" + below + "': Killed"
 	if !guest.Until(patience, func() bool { return strings.Contains(journal(t), killed) }) {
 		t.Errorf("the journal lacks %q", killed)
 	}
@@ -151,10 +165,11 @@ func TestUnitOfABox(t *testing.T) {
 			t.Errorf("%s died: %s", p.Name, p.Fate())
 		}
 	}
-	if result := systemctl(t, "show", "--value", "--property=Result", "boxed-hog"); result != "signal" {
-		t.Errorf("the service ended with %q", result)
+	if result := systemctl(t, "show", "--value", "--property=Result", unit); result != "signal" {
+		said, _ := exec.Command("journalctl", "--unit="+unit, "--output=cat", "--no-pager").Output()
+		t.Errorf("the service ended with %q:\n%s", result, said)
 	}
-	_ = exec.Command("systemctl", "reset-failed", "boxed-hog").Run()
+	_ = exec.Command("systemctl", "reset-failed", unit).Run()
 }
 
 // At rest, beside the peers, in the same guest.
