@@ -273,7 +273,8 @@ func TestSlowReaderLosesItsOwn(t *testing.T) {
 	for _, pid := range pids {
 		quick.of(Fork, pid)
 	}
-	if lost := slow.next(func(ev *Event) bool { return ev.Kind == Lost }); lost.Count < 90 {
+	// What the kernel itself has dropped, in the test before, has no count.
+	if lost := slow.next(func(ev *Event) bool { return ev.Kind == Lost && ev.Count > 0 }); lost.Count < 90 {
 		t.Errorf("%+v, want the count of those that were dropped", lost)
 	}
 	pid := n.Fork()

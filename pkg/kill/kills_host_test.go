@@ -1,0 +1,5 @@
+//go:build !vm
+
+package kill_test
+
+const kills = 10_000 // of TestTenThousandKills
