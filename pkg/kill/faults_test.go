@@ -156,6 +156,9 @@ func TestBoostLiftsTheClass(t *testing.T) {
 // The quota of the victim's own cgroup is lifted while it dies, and is back
 // when it is gone.
 func TestThrottledToOnePercent(t *testing.T) {
+	if emulated && !sys.KernelAtLeast(sys.KernelRelease(), 6, 12) {
+		t.Skip("1 ms in 100 of an emulated processor stood still for good now and then on 5.10 and 6.1, for a reason not known")
+	}
 	c := newCgroup(t, "cpu")
 	file, quota, free := "cpu.cfs_quota_us", "1000", "-1"
 	if c.v2 {
@@ -270,7 +273,11 @@ func endTwin(t *testing.T, pid int) {
 		t.Fatal(err)
 	}
 	defer twin.Close()
-	expectGone(t, killed(t, twin, kill.Expedited(patience)))
+	out := killed(t, twin, kill.Expedited(patience))
+	if out.Fate == kill.Gone && out.Signal.Errno == sys.ESRCH {
+		return // it ended after the look
+	}
+	expectGone(t, out)
 }
 
 func TestTwinKilledToo(t *testing.T) {

@@ -140,6 +140,17 @@ func hog(t *testing.T, name string, args ...string) *guest.Process {
 	return p
 }
 
+// stuck starts a hog of 300 MB that takes so long to die of SIGKILL, once it holds
+// them all, and that goes before all others by its oom_score_adj.
+func stuck(t *testing.T, name, hold string) *guest.Process {
+	t.Helper()
+	p := hog(t, name, "slowdie", "-mb", "300", "-hold", hold, "-adj", "950")
+	if !guest.Until(patience, func() bool { return slices.Contains(p.Lines(), "ready") }) {
+		t.Fatalf("%s %s", name, p.Fate())
+	}
+	return p
+}
+
 func mark(t *testing.T) guest.Mark {
 	t.Helper()
 	m, err := guest.TakeMark()

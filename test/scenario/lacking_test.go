@@ -55,7 +55,7 @@ func killsTheLeakSaying(t *testing.T, want string) {
 	if !said(d.Process, want) {
 		t.Errorf("lmkd does not say %q: %q", want, d.Lines())
 	}
-	h := hog(t, "leak", "leak")
+	h := hog(t, "leak", "leak", "-rate", "20")
 	if !guest.Until(patience, func() bool { return !h.Alive() }) || h.Fate() != "signal: killed" {
 		t.Errorf("the leak: %s", h.Fate())
 	}

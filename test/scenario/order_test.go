@@ -16,7 +16,7 @@ func TestSecondHogWaitsForTheFirst(t *testing.T) {
 	spared := innocents(t)
 	d := startDaemon(t, "--config", config(t, "kill:\n  timeout: 1m\n"))
 	before := mark(t)
-	first := hog(t, "first", "slowdie", "-mb", "300", "-hold", "4s")
+	first := stuck(t, "first", "4s")
 	second := hog(t, "second", "leak", "-rate", "20")
 	if !guest.Until(patience, func() bool { return !first.Alive() && !second.Alive() }) {
 		t.Fatalf("first %s, second %s", first.Fate(), second.Fate())
